@@ -1,0 +1,47 @@
+# From images to the tables and figures of Song, Shokri and Mittal (CCS 2019); docs/architecture.md has the picture.
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from robustmia.config import check_sources, read_config
+from robustmia.errors import UserError
+from robustmia.plan import Plan
+
+
+configfile: "config.yaml"
+
+
+try:
+    plan = Plan(read_config(config))
+    check_sources(plan.config)
+except UserError as error:
+    sys.exit(f"robustmia: {error}")
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/signals.smk"
+include: "rules/inference.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+    train_all,
+    signals_all,
+    tables,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.train_all.input,
+        rules.signals_all.input,
+        rules.tables.input,
+        rules.figures.input,
+        rules.report.output,

@@ -1,0 +1,20 @@
+# Every strategy against one target model.
+rule infer:
+    input:
+        benign=rules.predict.output.signal,
+        adversarial=rules.perturb.output.signal,
+    output:
+        membership_inference=f"{RESULTS}/inference/{TARGET}/membership_inference.csv",
+        robustness=f"{RESULTS}/inference/{TARGET}/robustness.csv",
+        roc=f"{RESULTS}/inference/{TARGET}/roc.csv",
+        loss_histogram=f"{RESULTS}/inference/{TARGET}/loss_histogram.csv",
+        spec=f"{RESULTS}/inference/{TARGET}/spec.json",
+    log:
+        f"{RESULTS}/logs/infer/{TARGET}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        spec=of_target(plan.identity),
+        code=code_of("infer"),
+    script:
+        "../scripts/infer.py"

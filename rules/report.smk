@@ -1,0 +1,18 @@
+# One HTML file of the tables and figures, with what they show and how they came about.
+rule report:
+    input:
+        rules.tables.input,
+        rules.figures.input,
+    output:
+        html=f"{RESULTS}/report.html",
+        config=f"{RESULTS}/config.yaml",
+    log:
+        f"{RESULTS}/logs/report.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        config=config,
+        snakefile=str(workflow.main_snakefile),
+    script:
+        "../scripts/report.py"

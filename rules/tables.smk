@@ -1,0 +1,91 @@
+# Long tables of each data set, the same of all data sets, and the paper's layout.
+rule collect:
+    input:
+        of_dataset(
+            lambda dataset: plan.each_target(
+                f"{RESULTS}/inference/{TARGET}/{{{{table}}}}.csv", dataset
+            )
+        ),
+    output:
+        f"{RESULTS}/tables/{{dataset}}/{{table}}.csv",
+    log:
+        f"{RESULTS}/logs/collect/{{dataset}}_{{table}}.log",
+    wildcard_constraints:
+        table="membership_inference|robustness|roc|loss_histogram",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code_of("tables"),
+    script:
+        "../scripts/collect.py"
+
+
+rule collect_history:
+    input:
+        of_dataset(
+            lambda dataset: plan.each_target(rules.train.output.history, dataset)
+        ),
+    output:
+        f"{RESULTS}/tables/{{dataset}}/training_history.csv",
+    log:
+        f"{RESULTS}/logs/collect/{{dataset}}_training_history.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code_of("tables"),
+    script:
+        "../scripts/collect.py"
+
+
+rule all_datasets:
+    input:
+        lambda wildcards: plan.each_dataset(
+            f"{RESULTS}/tables/{{dataset}}/{wildcards.table}.csv"
+        ),
+    output:
+        f"{RESULTS}/tables/{{table}}.csv",
+    log:
+        f"{RESULTS}/logs/collect/{{table}}.log",
+    wildcard_constraints:
+        table="membership_inference|robustness",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code_of("tables"),
+    script:
+        "../scripts/collect.py"
+
+
+rule paper_table:
+    input:
+        robustness=f"{RESULTS}/tables/{{dataset}}/robustness.csv",
+        membership=f"{RESULTS}/tables/{{dataset}}/membership_inference.csv",
+    output:
+        csv=f"{RESULTS}/tables/{{dataset}}/paper.csv",
+        markdown=f"{RESULTS}/tables/{{dataset}}/paper.md",
+        latex=f"{RESULTS}/tables/{{dataset}}/paper.tex",
+        html=report(
+            f"{RESULTS}/tables/{{dataset}}/paper.html",
+            category="{dataset}",
+            caption="../report/paper_table.rst",
+            labels={"shows": "accuracies and inference accuracies, as in the paper"},
+        ),
+        gap=f"{RESULTS}/tables/{{dataset}}/leakage_and_gap.csv",
+    log:
+        f"{RESULTS}/logs/paper_table/{{dataset}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        code=code_of("tables"),
+        attack=of_dataset(plan.evaluation_attack),
+    script:
+        "../scripts/paper_table.py"
+
+
+rule tables:
+    input:
+        expand(
+            f"{RESULTS}/tables/{{table}}.csv",
+            table=["membership_inference", "robustness"],
+        ),
+        plan.each_dataset(rules.paper_table.output.csv),

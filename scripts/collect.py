@@ -1,0 +1,8 @@
+"""Put tables of the same columns together."""
+
+from robustmia.jobs import job
+
+with job(snakemake):
+    from robustmia.tables import concatenate, write_table
+
+    write_table(concatenate(snakemake.input), snakemake.output[0])

@@ -1,0 +1,16 @@
+"""The paper's table of one data set, for machines, for people and for papers."""
+
+from pathlib import Path
+
+from robustmia.jobs import job
+
+with job(snakemake):
+    from robustmia.tables import leakage_and_gap, paper_table, read_table, render, write_table
+
+    robustness, membership = read_table(snakemake.input.robustness), read_table(snakemake.input.membership)
+    table = paper_table(robustness, membership)
+    write_table(table, snakemake.output.csv)
+    for form in ("markdown", "latex", "html"):
+        text = render(form, table, membership, snakemake.params.attack)
+        Path(snakemake.output[form]).write_text(text, encoding="utf-8")
+    write_table(leakage_and_gap(robustness, membership), snakemake.output.gap)

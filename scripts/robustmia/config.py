@@ -1,0 +1,212 @@
+"""The whole configuration as settings models, and one line for each mistake in it. Free of torch: the Snakefile reads it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeInt,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from robustmia.data.source import Source
+from robustmia.errors import UserError
+from robustmia.figure_settings import FiguresSettings
+from robustmia.methods.base import Method
+from robustmia.registry import METHODS, SOURCES, classes
+from robustmia.settings import (
+    AnyNetworkSettings,
+    EvaluationAttackSettings,
+    Settings,
+    SplitSettings,
+    TrainingSettings,
+)
+
+if TYPE_CHECKING:
+    AnySource: TypeAlias = Source
+    AnyMethod: TypeAlias = Method
+else:
+    AnySource = Annotated[reduce(or_, classes(SOURCES)), Field(discriminator="name")]
+    AnyMethod = Annotated[reduce(or_, classes(METHODS)), Field(discriminator="name")]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=60)]
+OVERRIDES = ("architecture", "training")
+
+
+class RunSettings(Settings):
+    """One way to train on a data set. `architecture` and `training` change what the data set says, key by key."""
+
+    method: AnyMethod = Field(description="`name` and the settings of one training method")
+    architecture: AnyNetworkSettings | None = Field(None, description="changes to the data set's network; empty: none")
+    training: TrainingSettings | None = Field(None, description="changes to the data set's training; empty: none")
+
+
+class DatasetSettings(Settings):
+    """A data set and what is trained on it."""
+
+    source: AnySource = Field(description="`name` and the settings of one data set")
+    split: SplitSettings = Field(SplitSettings(), description="who is a member")
+    architecture: AnyNetworkSettings = Field(description="the network that every run trains")
+    training: TrainingSettings = Field(description="how every run is trained")
+    evaluation_attack: EvaluationAttackSettings = Field(description="the attack behind the adversarial signal")
+    runs: dict[Name, RunSettings] = Field(
+        min_length=1, description="what is trained, by name; a run set to null is left out"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_runs(cls, raw: Any) -> Any:
+        """Leave out runs set to null, and fill up what a run changes with what the data set says."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("runs"), dict):
+            return raw
+        runs = {}
+        for name, run in raw["runs"].items():
+            if isinstance(run, dict):
+                changed = {key: _merge(raw.get(key), run[key]) for key in OVERRIDES if run.get(key) is not None}
+                run = run | changed
+            if run is not None:
+                runs[name] = run
+        return raw | {"runs": runs}
+
+
+class Config(Settings):
+    """The top level of `config.yaml`."""
+
+    data_dir: Path = Field(Path("data"), description="where data sets are kept, in the layout of their own tools")
+    results_dir: Path = Field(Path("results"), description="where everything that the pipeline makes goes")
+    seeds: tuple[NonNegativeInt, ...] = Field(
+        (0,), min_length=1, description="each run is trained once for each seed, which also draws the split"
+    )
+    datasets: dict[Name, DatasetSettings] = Field(
+        min_length=1, description="by a name of your own; a data set set to null is left out"
+    )
+    figures: FiguresSettings = Field(FiguresSettings(), description="how figures look")
+
+    @field_validator("datasets", mode="before")
+    @classmethod
+    def _leave_out(cls, raw: Any) -> Any:
+        return {name: value for name, value in raw.items() if value is not None} if isinstance(raw, dict) else raw
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is given twice")
+        return seeds
+
+
+def _merge(base: Any, change: Any) -> Any:
+    """`change` laid over `base`, key by key; a group whose `name` differs replaces the other whole."""
+    if not (isinstance(base, dict) and isinstance(change, dict)):
+        return change
+    if "name" in change and change["name"] != base.get("name"):
+        return change
+    return base | {key: _merge(base.get(key), value) for key, value in change.items()}
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_config(raw: dict[str, Any]) -> Config:
+    """Check a configuration.
+
+    Raises:
+        UserError: one line for each mistake, with the key and what to do.
+    """
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        known = sorted(_known_keys([Config, *classes(SOURCES), *classes(METHODS)]))
+        lines = dict.fromkeys(_line(dict(problem), raw, known) for problem in error.errors())
+        raise UserError("\n".join(lines)) from None
+    _require_writable(config.results_dir)
+    return config
+
+
+def check_sources(config: Config) -> None:
+    """Raise `UserError` for a data set whose files are missing, unless it is already in the results."""
+    for name, dataset in config.datasets.items():
+        if not (config.results_dir / "data" / name / "dataset.npz").exists():
+            dataset.source.check(config.data_dir)
+
+
+def _require_writable(results_dir: Path) -> None:
+    """Try it: permissions alone do not tell a full or read-only disk, and root may do anything else."""
+    probe = results_dir / ".writable"
+    try:
+        results_dir.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except FileNotFoundError:  # another workflow's probe went first: it can be written
+        return
+    except OSError as error:
+        raise UserError(
+            f"results_dir: {results_dir} cannot be written ({error.strerror}); free it or name another folder"
+        ) from None
+
+
+def _known_keys(models: Iterable[Any]) -> set[str]:
+    """The names of all settings in these models and in the models inside them."""
+    keys: set[str] = set()
+    todo, seen = list(models), set()
+    while todo:
+        kind = todo.pop()
+        if kind in seen:
+            continue
+        seen.add(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            for name, field in kind.model_fields.items():
+                keys.add(name)
+                todo.append(field.annotation)
+        else:
+            todo += getattr(kind, "__args__", ())
+    return keys
+
+
+def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str:
+    """One line for one mistake that pydantic found."""
+    path = _path_in(raw, problem["loc"])
+    given, kind, context = problem["input"], problem["type"], problem.get("ctx", {})
+    key = ".".join(path) or "the configuration"
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(path[-1], known, n=1)
+        return f"config: {key}: unknown key; " + (
+            f"did you mean {close[0]}?" if close else "remove it (docs/configuration.md lists all keys)"
+        )
+    if kind == "missing":
+        return f"config: {key}: missing; add it (docs/configuration.md says what it is)"
+    if kind == "union_tag_invalid":
+        return f"config: {key}.name: unknown name {context['tag']!r}; use one of {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f"config: {key}: needs a name; give it as {path[-1]}: {{name: ...}}"
+    if kind == "string_pattern_mismatch":
+        return f"config: {key}: a name starts with a letter and has letters, digits, '_', '.' and '-' only; rename {given!r}"
+    if kind == "value_error":
+        return f"config: {key}: {context['error']}"
+    what = problem["msg"].removeprefix("Input should be ").replace("Dictionary", "the group")
+    shown = repr(given) if len(repr(given)) < 60 else f"{repr(given)[:57]}..."
+    return f"config: {key}: {shown} will not do; it should be {what}"
+
+
+def _path_in(raw: Any, location: tuple[int | str, ...]) -> list[str]:
+    """A problem's location without what pydantic adds to it: the tags of unions and the marks of dictionary keys."""
+    path, here = [], raw
+    for position, part in enumerate(location):
+        inside = part in here if isinstance(here, dict) else isinstance(here, list | tuple)
+        last = position == len(location) - 1
+        tag = isinstance(here, dict) and part == here.get("name") and not last
+        if part == "[key]" or (tag and not inside):
+            continue
+        path.append(str(part))
+        here = here[part] if inside else None
+    return path

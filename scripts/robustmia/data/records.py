@@ -1,0 +1,58 @@
+"""The common form of every data set: images and labels in rows that keep their place from here to the figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from robustmia.errors import UserError
+
+
+@dataclass(frozen=True)
+class Records:
+    """N labelled images of one size."""
+
+    images: np.ndarray
+    """uint8 [N, C, H, W], C 1 (grey) or 3 (RGB); pixels 0 to 255, that is [0, 1] once divided by 255."""
+    labels: np.ndarray
+    """int64 [N], in 0..K-1."""
+    class_names: tuple[str, ...]
+    """K names."""
+    in_training_set: np.ndarray | None = None
+    """bool [N]: the data set's own training set; None where it has no such split."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def save(self, path: str | Path) -> None:
+        """Write one `.npz`, not compressed, since every job reads it."""
+        own_split = np.zeros(0, bool) if self.in_training_set is None else self.in_training_set
+        np.savez(
+            path,
+            images=self.images,
+            labels=self.labels,
+            class_names=np.array(self.class_names),
+            in_training_set=own_split,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Records:
+        """Read what `save` wrote; a damaged file is a `UserError`."""
+        arrays = load_arrays(path)
+        own_split = arrays["in_training_set"]
+        names = tuple(str(name) for name in arrays["class_names"])
+        return cls(arrays["images"], arrays["labels"], names, own_split if len(own_split) else None)
+
+
+def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` that the pipeline wrote. Nothing is unpickled; a damaged file is a `UserError`."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except Exception as error:  # numpy, zipfile and zlib have a dozen kinds for a damaged file; all mean the same here
+        raise UserError(f"{path}: cannot be read ({error}); delete it, and the pipeline makes it again") from error

@@ -1,0 +1,76 @@
+"""Who is a member: the records that the target model is trained on, and those that it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from robustmia.data.records import Records, load_arrays
+from robustmia.errors import UserError
+from robustmia.settings import SplitSettings
+
+
+@dataclass(frozen=True)
+class Split:
+    """Disjoint rows of the records, int64 each; together they are all of them."""
+
+    members: np.ndarray
+    nonmembers: np.ndarray
+    shadow_pool: np.ndarray
+
+    def save(self, path: str | Path) -> None:
+        """Write one `.npz`."""
+        np.savez(path, members=self.members, nonmembers=self.nonmembers, shadow_pool=self.shadow_pool)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Split:
+        """Read what `save` wrote; a damaged file is a `UserError`."""
+        return cls(**load_arrays(path))
+
+
+def draw_split(records: Records, settings: SplitSettings, seed: int) -> Split:
+    """Draw members and non-members.
+
+    The order of random draws is that of the paper's Yale split: numpy's legacy generator; one permutation for each class
+    in the order of the labels, its head to the members; then one permutation of all members and one of all others. Seed 0
+    and 50 members of each class give the sequence of labels of the authors' released files.
+
+    Raises:
+        UserError: a class has too few images, or the data set has no training set of its own and no rule is given.
+    """
+    random = np.random.RandomState(seed)
+    if settings.member_fraction is None and settings.members_per_class is None:
+        candidates = _own_sets(records)
+    else:
+        candidates = _stratified_sets(records, settings, random)
+    members, nonmembers = (random.permutation(rows) for rows in candidates)
+    kept_members, rest_members = np.split(members, [settings.max_members or len(members)])
+    kept_nonmembers, rest_nonmembers = np.split(nonmembers, [settings.max_nonmembers or len(nonmembers)])
+    return Split(kept_members, kept_nonmembers, np.concatenate([rest_members, rest_nonmembers]))
+
+
+def _own_sets(records: Records) -> tuple[np.ndarray, np.ndarray]:
+    if records.in_training_set is None:
+        raise UserError(
+            "datasets.*.split: the data set has no training set of its own; give member_fraction or members_per_class"
+        )
+    return np.flatnonzero(records.in_training_set), np.flatnonzero(~records.in_training_set)
+
+
+def _stratified_sets(
+    records: Records, settings: SplitSettings, random: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    members, nonmembers = [], []
+    for label, name in enumerate(records.class_names):
+        rows = random.permutation(np.flatnonzero(records.labels == label))
+        count = settings.members_per_class or round((settings.member_fraction or 0.0) * len(rows))
+        if not 0 < count < len(rows):
+            raise UserError(
+                f"datasets.*.split: class {name!r} has {len(rows)} images, too few for {count} members and at least one "
+                "non-member; lower members_per_class, change member_fraction, or add images"
+            )
+        members.append(rows[:count])
+        nonmembers.append(rows[count:])
+    return np.concatenate(members), np.concatenate(nonmembers)

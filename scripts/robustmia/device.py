@@ -1,0 +1,44 @@
+"""The one place that knows the device: which it is, how data gets there, and the generators that live on it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustmia.data.records import Records
+
+
+def pick_device(threads: int | None = None) -> torch.device:
+    """A GPU where there is one (`CUDA_VISIBLE_DEVICES` chooses), else the CPU with this many threads."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for logs and `spec.json`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def derive_seed(seed: int, *purpose: str | int) -> int:
+    """A seed in 0..2^63-1 for one purpose, so that different draws of one run are independent of each other."""
+    text = ":".join(map(str, (seed, *purpose)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def generator_for(device: torch.device, seed: int, *purpose: str | int) -> torch.Generator:
+    """A generator on `device`, seeded for one purpose."""
+    return torch.Generator(device).manual_seed(derive_seed(seed, *purpose))
+
+
+def to_device(records: Records, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images of these rows, uint8 [N, C, H, W], and their labels [N], on the device."""
+    return torch.from_numpy(records.images[rows]).to(device), torch.from_numpy(records.labels[rows]).to(device)
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """uint8 images as float32 in [0, 1]."""
+    return images.float() / 255.0

@@ -1,0 +1,35 @@
+"""How a figure looks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat
+
+from robustmia.settings import Settings
+
+
+class FigureSettings(Settings):
+    """One figure's look. A change redraws that figure and nothing else."""
+
+    width: PositiveFloat = Field(3.4, description="inches; 3.4 is a column of a two-column paper")
+    height: PositiveFloat = Field(2.8, description="inches")
+    font_size: Annotated[float, Field(ge=4.0, le=30.0)] = Field(8.0, description="points; tick labels are one smaller")
+    palette: str = Field("colorblind", description="a seaborn palette")
+
+
+def _height(inches: float) -> FigureSettings:
+    return FigureSettings(height=inches)
+
+
+class FiguresSettings(Settings):
+    """Every figure of the pipeline."""
+
+    inference_accuracy: FigureSettings = Field(
+        _height(2.8), description="inference accuracy of each run with intervals"
+    )
+    roc: FigureSettings = Field(_height(4.6), description="log-log ROC curves with bands")
+    loss_histogram: FigureSettings = Field(_height(4.6), description="losses of members and non-members")
+    leakage_and_gap: FigureSettings = Field(_height(2.9), description="leakage against the robust generalisation gap")
+    training_curves: FigureSettings = Field(_height(3.4), description="accuracies while training")
+    examples: FigureSettings = Field(_height(2.9), description="images, perturbations and predictions")

@@ -1,0 +1,1 @@
+"""From signals to membership inference results: scores, threshold rules, metrics, strategies."""

@@ -1,0 +1,170 @@
+"""What one target model reveals: rows for the long tables, from its signals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from robustmia.inference.metrics import (
+    ROC,
+    Operating,
+    accuracy_interval,
+    auc,
+    binomial_interval,
+    uninformative_floor,
+)
+from robustmia.inference.scores import cross_entropy, log_odds
+from robustmia.inference.strategies import STRATEGIES
+from robustmia.inference.thresholds import THRESHOLD_RULES
+from robustmia.logits import Signal
+
+Identity = dict[str, Any]
+"""`dataset`, `run`, `method` and `seed`: the columns that say which target model a row is about."""
+
+ROC_GRID = np.geomspace(1e-5, 1.0, 251)
+LOSS_BINS = np.concatenate([[0.0], np.geomspace(1e-8, 1e2, 61), [np.inf]])
+
+
+@dataclass(frozen=True)
+class Results:
+    """One target model's rows, each table long and tidy, the identity first."""
+
+    membership_inference: pd.DataFrame
+    robustness: pd.DataFrame
+    roc: pd.DataFrame
+    loss_histogram: pd.DataFrame
+
+
+def evaluate(identity: Identity, signals: dict[str, Signal]) -> Results:
+    """Run every strategy whose signal is there.
+
+    Args:
+        identity: the target model's columns.
+        signals: by name: `benign`, `adversarial`.
+    """
+    membership, rocs, histograms = [], [], []
+    for strategy in STRATEGIES:
+        if strategy.signal not in signals:
+            continue
+        signal = signals[strategy.signal]
+        members = strategy.score(signal.members, signal.member_labels)
+        nonmembers = strategy.score(signal.nonmembers, signal.nonmember_labels)
+        about = {"signal": strategy.signal, "strategy": strategy.name}
+        membership += [about | row for row in _threshold_rows(members, nonmembers)]
+        membership.append(about | {"strategy": "correctness"} | _correctness_row(signal))
+        rocs.append(_roc(members, nonmembers).assign(**about))
+        histograms.append(_loss_histogram(signal).assign(signal=strategy.signal))
+    return Results(
+        membership_inference=_identified(identity, pd.DataFrame(membership)),
+        robustness=_identified(identity, pd.DataFrame([_robustness_row(signals)])),
+        roc=_identified(identity, pd.concat(rocs)),
+        loss_histogram=_identified(identity, pd.concat(histograms)),
+    )
+
+
+def _identified(identity: Identity, rows: pd.DataFrame) -> pd.DataFrame:
+    first = [*identity, *(column for column in ("signal", "strategy") if column in rows)]
+    rows = rows.assign(**identity)
+    return rows[[*first, *(column for column in rows if column not in first)]].reset_index(drop=True)
+
+
+def _threshold_rows(members: np.ndarray, nonmembers: np.ndarray) -> list[dict]:
+    roc = ROC.of(members, nonmembers)
+    at_any_threshold = {
+        "auc": auc(members, nonmembers),
+        "tpr_at_1pct_fpr": roc.true_positive_rate_at(0.01, len(nonmembers)),
+        "tpr_at_0.1pct_fpr": roc.true_positive_rate_at(0.001, len(nonmembers)),
+    }
+    floor = uninformative_floor(len(members), len(nonmembers))
+    return [
+        _row(
+            name,
+            rule(members, nonmembers),
+            len(members),
+            len(nonmembers),
+            at_any_threshold,
+            floor if name == "oracle" else None,
+        )
+        for name, rule in THRESHOLD_RULES.items()
+    ]
+
+
+def _correctness_row(signal: Signal) -> dict:
+    """The baseline that calls a record a member if it is classified correctly: no threshold, so no rates at a low FPR."""
+    rates = Operating(
+        _accuracy(signal.members, signal.member_labels), _accuracy(signal.nonmembers, signal.nonmember_labels)
+    )
+    at_any_threshold = {"auc": rates.accuracy, "tpr_at_1pct_fpr": None, "tpr_at_0.1pct_fpr": None}
+    return _row("fixed", rates, len(signal.members), len(signal.nonmembers), at_any_threshold, None)
+
+
+def _row(
+    rule: str,
+    rates: Operating,
+    members: int,
+    nonmembers: int,
+    at_any_threshold: dict,
+    floor: tuple[float, float] | None,
+) -> dict:
+    low, high = accuracy_interval(rates, members, nonmembers)
+    floor_mean, floor_95th = floor or (None, None)
+    return {
+        "threshold_rule": rule,
+        "accuracy": rates.accuracy,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "floor_accuracy": floor_mean,
+        "floor_accuracy_95th": floor_95th,
+        "true_positive_rate": rates.true_positive_rate,
+        "false_positive_rate": rates.false_positive_rate,
+        "advantage": rates.true_positive_rate - rates.false_positive_rate,
+        **at_any_threshold,
+        "members": members,
+        "nonmembers": nonmembers,
+    }
+
+
+def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    return float(np.mean(logits.argmax(axis=1) == labels))
+
+
+def _robustness_row(signals: dict[str, Signal]) -> dict:
+    """Accuracies on members (train) and non-members (test); empty where the signal is not there."""
+    row = {}
+    for prefix, name in (("", "benign"), ("adv_", "adversarial"), ("verified_", "verified")):
+        signal = signals.get(name)
+        row[f"{prefix}train_accuracy"] = signal and _accuracy(signal.members, signal.member_labels)
+        row[f"{prefix}test_accuracy"] = signal and _accuracy(signal.nonmembers, signal.nonmember_labels)
+    return row
+
+
+def _roc(members: np.ndarray, nonmembers: np.ndarray) -> pd.DataFrame:
+    """TPR, with 95 % Wilson bounds over members, at each FPR of a grid that the number of non-members resolves."""
+    roc = ROC.of(members, nonmembers)
+    rows = []
+    for false_positive_rate in ROC_GRID:
+        rate = roc.true_positive_rate_at(float(false_positive_rate), len(nonmembers))
+        if rate is not None:
+            rows.append([false_positive_rate, rate, *binomial_interval(rate, len(members))])
+    columns = ["false_positive_rate", "true_positive_rate", "true_positive_rate_low", "true_positive_rate_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _loss_histogram(signal: Signal) -> pd.DataFrame:
+    """Counts of cross-entropy losses (in nats) in fixed bins, log-spaced, for members and non-members."""
+    sides = {
+        "member": (signal.members, signal.member_labels),
+        "nonmember": (signal.nonmembers, signal.nonmember_labels),
+    }
+    parts = []
+    for side, (logits, labels) in sides.items():
+        counts, edges = np.histogram(cross_entropy(log_odds(logits, labels)), LOSS_BINS)
+        parts.append(
+            pd.DataFrame(
+                {"membership": side, "loss_nats_low": edges[:-1], "loss_nats_high": edges[1:], "records": counts}
+            )
+        )
+    return pd.concat(parts)

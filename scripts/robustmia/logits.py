@@ -1,0 +1,58 @@
+"""Files of signals: logits of members and non-members, and examples of attacked images. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from robustmia.data.records import load_arrays
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Logits under one signal, rows in the order of the split."""
+
+    members: np.ndarray
+    """float32 [N, K]."""
+    nonmembers: np.ndarray
+    """float32 [M, K]."""
+    member_labels: np.ndarray
+    """int64 [N]."""
+    nonmember_labels: np.ndarray
+    """int64 [M]."""
+
+    def save(self, path: str | Path) -> None:
+        """Write one compressed `.npz`."""
+        np.savez_compressed(path, **vars(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Signal:
+        """Read what `save` wrote; a damaged file is a `UserError`."""
+        return cls(**load_arrays(path))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A few records with what the attack made of them, for the figure."""
+
+    rows: np.ndarray
+    """int64 [n]: rows of the records."""
+    images: np.ndarray
+    """float32 [n, C, H, W] in [0, 1]."""
+    adversarial: np.ndarray
+    """float32 [n, C, H, W] in [0, 1]."""
+    labels: np.ndarray
+    predictions: np.ndarray
+    adversarial_predictions: np.ndarray
+    """int64 [n] each."""
+
+    def save(self, path: str | Path) -> None:
+        """Write one compressed `.npz`."""
+        np.savez_compressed(path, **vars(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Examples:
+        """Read what `save` wrote; a damaged file is a `UserError`."""
+        return cls(**load_arrays(path))

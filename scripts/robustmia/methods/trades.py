@@ -1,0 +1,51 @@
+"""TRADES (Zhang et al. 2019, arXiv 1901.08573)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, NonNegativeFloat
+
+from robustmia.methods.base import Method, Progress, Step
+from robustmia.settings import PerturbationSettings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+class TRADES(Method, PerturbationSettings):
+    """Clean cross-entropy plus beta times the KL divergence that a perturbation can cause (section 4)."""
+
+    name: Literal["trades"]
+    beta: NonNegativeFloat = Field(1.0, description="weight of the robust term, 1 / lambda in the paper of TRADES")
+    detach_clean: bool = Field(
+        False,
+        description="no gradient through the clean side of the divergence, as in the code of Song et al.; TRADES itself has it",
+    )
+
+    def loss(
+        self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
+    ) -> Step:
+        """L(f(x), y) + beta KL(f(x) || f(x')), x' the point of the ball that PGD finds to maximise the divergence."""
+        from torch.nn.functional import cross_entropy, kl_div, log_softmax
+
+        from robustmia.attacks import Ball, kl_divergence_from, pgd, predict
+
+        adversarial = pgd(
+            model,
+            images,
+            kl_divergence_from(predict(model, images)),
+            Ball(self.norm, self.epsilon),
+            steps=self.steps,
+            step_size=self.resolved_step_size,
+            start="gaussian",
+            generator=generator,
+        )
+        clean_logits, adversarial_logits = model(images), model(adversarial)
+        reference = clean_logits.detach() if self.detach_clean else clean_logits
+        divergence = kl_div(
+            log_softmax(adversarial_logits, 1), log_softmax(reference, 1), reduction="batchmean", log_target=True
+        )
+        loss = cross_entropy(clean_logits, labels) + self.beta * divergence
+        return Step(loss, clean=(clean_logits, labels), adversarial=(adversarial_logits, labels))

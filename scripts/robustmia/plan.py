@@ -1,0 +1,156 @@
+"""What each job needs to know, and nothing more: the specs, and where files are. The Snakefile asks only here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from robustmia.code import code_digest
+from robustmia.config import Config
+from robustmia.figure_settings import FiguresSettings
+from robustmia.registry import METHODS, SOURCES
+
+Spec = dict[str, Any]
+"""Nested dict of plain values: everything that decides a job's result."""
+
+STAGES = {
+    "split": "robustmia.data.split",
+    "train": "robustmia.training",
+    "predict": "robustmia.signals",
+    "perturb": "robustmia.signals",
+    "infer": "robustmia.inference.evaluate",
+    "tables": "robustmia.tables",
+    "figures": "robustmia.plots",
+}
+"""The module that each stage calls; `fetch` calls the data set's, and `train` the method's as well."""
+
+
+def _plain(settings: BaseModel) -> Spec:
+    return settings.model_dump(mode="json")
+
+
+def _named(registry: dict[str, str], settings: Any) -> Spec:
+    """Settings with the class that reads them, so that the job needs no registry."""
+    return {"class": registry[settings.name], "settings": _plain(settings)}
+
+
+def digest(*values: Any) -> str:
+    """A short digest of plain values, the same for equal values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Specs and paths of every job of one configuration."""
+
+    config: Config
+
+    # ------------------------------------------------------------ what there is
+
+    @property
+    def datasets(self) -> list[str]:
+        return list(self.config.datasets)
+
+    @property
+    def results(self) -> str:
+        return str(self.config.results_dir)
+
+    def runs(self, dataset: str) -> list[str]:
+        """Runs in the order of the registry's methods, then as configured: overlays upset the order of a file's keys."""
+        runs, order = self.config.datasets[dataset].runs, list(METHODS)
+        return sorted(runs, key=lambda run: order.index(runs[run].method.name))
+
+    def each_target(self, pattern: str, dataset: str | None = None) -> list[str]:
+        """`pattern` with {dataset}, {run} and {seed} filled in for every target model, of one data set or of all."""
+        return [
+            pattern.format(dataset=name, run=run, seed=seed)
+            for name in ([dataset] if dataset else self.datasets)
+            for run in self.runs(name)
+            for seed in self.config.seeds
+        ]
+
+    def each_dataset(self, pattern: str) -> list[str]:
+        """`pattern` with {dataset} filled in for every data set."""
+        return [pattern.format(dataset=dataset) for dataset in self.datasets]
+
+    def each_figure(self, pattern: str) -> list[str]:
+        """`pattern` with {dataset} and {figure} filled in for every figure of every data set."""
+        names = FiguresSettings.model_fields
+        return [pattern.format(dataset=dataset, figure=figure) for dataset in self.datasets for figure in names]
+
+    def examples(self, dataset: str) -> list[str]:
+        """The attacked images of every run, of the first seed."""
+        seed = self.config.seeds[0]
+        return [f"{self.results}/signals/{dataset}/{run}/seed{seed}/examples.npz" for run in self.runs(dataset)]
+
+    # ------------------------------------------------------------ specs
+
+    def fetch(self, dataset: str) -> Spec:
+        return {"dataset": dataset, "source": _named(SOURCES, self.config.datasets[dataset].source)}
+
+    def split(self, dataset: str, seed: int) -> Spec:
+        return {"dataset": dataset, "split": _plain(self.config.datasets[dataset].split), "seed": seed}
+
+    def identity(self, dataset: str, run: str, seed: int) -> Spec:
+        """The columns that name a target model in every table."""
+        method = self.config.datasets[dataset].runs[run].method.name
+        return {"dataset": dataset, "run": run, "method": method, "seed": seed}
+
+    def train(self, dataset: str, run: str, seed: int) -> Spec:
+        settings = self.config.datasets[dataset]
+        run_settings = settings.runs[run]
+        return {
+            "dataset": self.fetch(dataset),
+            "split": self.split(dataset, seed)["split"],
+            "run": run,
+            "architecture": self._architecture(dataset, run),
+            "method": _named(METHODS, run_settings.method),
+            "training": _plain(run_settings.training or settings.training),
+            "seed": seed,
+        }
+
+    def predict(self, dataset: str, run: str, seed: int) -> Spec:
+        return {"architecture": self._architecture(dataset, run), "seed": seed}
+
+    def perturb(self, dataset: str, run: str, seed: int) -> Spec:
+        return {**self.predict(dataset, run, seed), "evaluation_attack": self.evaluation_attack(dataset)}
+
+    def evaluation_attack(self, dataset: str) -> Spec:
+        return _plain(self.config.datasets[dataset].evaluation_attack)
+
+    def figure(self, dataset: str, figure: str) -> Spec:
+        """The settings of a figure, the runs it shows, and what its caption quotes."""
+        spec = {
+            "figure": figure,
+            "dataset": dataset,
+            "runs": self.runs(dataset),
+            "settings": _plain(getattr(self.config.figures, figure)),
+        }
+        if figure != "training_curves":  # which a change of the attack leaves as they are
+            spec["evaluation_attack"] = self.evaluation_attack(dataset)
+        return spec
+
+    def _architecture(self, dataset: str, run: str) -> Spec:
+        settings = self.config.datasets[dataset]
+        return _plain(settings.runs[run].architecture or settings.architecture)
+
+    # ------------------------------------------------------------ code and checkpoints
+
+    def code(self, stage: str, dataset: str | None = None, run: str | None = None) -> str:
+        """The digest of the modules that a stage uses, for one data set or one run where they differ."""
+        entries = [STAGES[stage]] if stage in STAGES else []
+        if stage == "fetch" and dataset:
+            entries.append(SOURCES[self.config.datasets[dataset].source.name].partition(":")[0])
+        if stage == "train" and dataset and run:
+            entries.append(METHODS[self.config.datasets[dataset].runs[run].method.name].partition(":")[0])
+        return code_digest(*entries)
+
+    def checkpoint(self, dataset: str, run: str, seed: int) -> str:
+        """Where a training keeps its state: a path of its own for each spec and code, not one that Snakemake deletes."""
+        key = digest(self.train(dataset, run, seed), self.code("train", dataset, run))
+        return str(Path(self.results) / "checkpoints" / f"{dataset}-{run}-seed{seed}-{key}.pt")

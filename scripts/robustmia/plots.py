@@ -1,0 +1,326 @@
+"""Figures, one function each, drawn from the tables alone.
+
+Each takes its table, the order of runs and its settings, and returns a matplotlib figure. Colours are those of seaborn's
+colour-blind palette unless set otherwise, one for each run throughout; what colour says, shape or line style says too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from robustmia.figure_settings import FigureSettings
+from robustmia.logits import Examples
+
+GREY = "0.45"
+SIGNALS = {"benign": "clean", "adversarial": "adversarial", "verified": "verified worst case"}
+STRATEGY_MARKERS = {"I_B": "o", "I_A": "s", "I_V": "D", "I_T": "^"}
+
+
+def style(settings: FigureSettings) -> AbstractContextManager:
+    """The look that all figures share, as a context."""
+    size = settings.font_size
+    return sns.plotting_context(
+        "paper",
+        rc=dict.fromkeys(["font.size", "axes.labelsize", "axes.titlesize"], size)
+        | dict.fromkeys(["xtick.labelsize", "ytick.labelsize", "legend.fontsize", "legend.title_fontsize"], size - 1.0)
+        | {"lines.linewidth": 1.2, "lines.markersize": 4.0},
+    )
+
+
+def save(figure: Figure, paths: Sequence[str | Path]) -> None:
+    """Write one figure in the formats of the paths' endings, the same bytes for the same figure."""
+    for path in paths:
+        metadata = {"CreationDate": None} if str(path).endswith(".pdf") else {"Software": None}
+        figure.savefig(path, dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
+    plt.close(figure)
+
+
+def _colors(runs: Sequence[str], settings: FigureSettings) -> dict[str, tuple[float, float, float]]:
+    palette = sns.color_palette(settings.palette, max(len(runs), 3))
+    return dict(zip(runs, palette, strict=False))
+
+
+def _symbol(strategy: str) -> str:
+    return rf"$\mathcal{{I}}_{{{strategy.removeprefix('I_')}}}$"
+
+
+def _grid(
+    rows: int, columns: int, settings: FigureSettings, sharex: bool = False, sharey: bool = False
+) -> tuple[Figure, np.ndarray]:
+    size = (settings.width, settings.height)
+    return plt.subplots(
+        rows,
+        columns,
+        figsize=size,
+        squeeze=False,
+        layout="constrained",
+        sharex=sharex,
+        sharey="row" if sharey else False,
+    )
+
+
+# ---------------------------------------------------------------- inference accuracy
+
+
+def inference_accuracy(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
+    """Balanced accuracy of each strategy against each run: filled under the honest rule, hollow under the oracle."""
+    table = table[table.threshold_rule.isin(["oracle", "split"])]
+    strategies = list(table.strategy.unique())
+    colors = dict(zip(strategies, sns.color_palette(settings.palette, len(strategies)), strict=True))
+    figure, axes = _grid(1, 1, settings)
+    axis = axes[0, 0]
+    offsets = np.linspace(-0.2, 0.2, len(strategies)) if len(strategies) > 1 else [0.0]
+    for (strategy, offset), (position, run) in (
+        (s, r) for s in zip(strategies, offsets, strict=True) for r in enumerate(runs)
+    ):
+        rows = table[(table.strategy == strategy) & (table.run == run)]
+        for rule, face in (("oracle", "white"), ("split", colors[strategy])):
+            chosen = rows[rows.threshold_rule == rule]
+            if chosen.empty:
+                continue
+            mean = chosen.accuracy.mean()
+            height = position + offset
+            if rule == "split":
+                axis.plot(
+                    [chosen.accuracy_low.mean(), chosen.accuracy_high.mean()], [height] * 2, color=colors[strategy]
+                )
+                axis.plot(chosen.accuracy, [height] * len(chosen), "|", color=colors[strategy], markersize=4)
+            axis.plot(mean, height, STRATEGY_MARKERS[strategy], color=colors[strategy], markerfacecolor=face, zorder=3)
+    floor = table.floor_accuracy.mean()
+    axis.axvline(0.5, color=GREY, linewidth=0.8)
+    axis.axvline(floor, color=GREY, linewidth=0.8, linestyle=":")
+    axis.set(yticks=range(len(runs)), yticklabels=[run.replace("_", " ") for run in runs], xlabel="inference accuracy")
+    axis.set_ylim(len(runs) - 0.5, -0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(6))
+    handles = [
+        Line2D([], [], color=colors[s], marker=STRATEGY_MARKERS[s], label=f"{_symbol(s)}, honest split")
+        for s in strategies
+    ]
+    handles += [
+        Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label="oracle threshold"),
+        Line2D([], [], color=GREY, linestyle=":", linewidth=0.8, label="oracle without information"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+# ---------------------------------------------------------------- ROC
+
+
+def roc(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
+    """Log-log ROC of each strategy: mean over seeds, and the mean 95 % interval over members as a band."""
+    strategies = list(table.strategy.unique())
+    colors = _colors(runs, settings)
+    figure, axes = _grid(len(strategies), 1, settings, sharex=True)
+    resolved = table.false_positive_rate.min()
+    for axis, strategy in zip(axes[:, 0], strategies, strict=True):
+        for run, dashes in zip(runs, _dashes(), strict=False):
+            rows = table[(table.strategy == strategy) & (table.run == run)]
+            mean = rows.groupby("false_positive_rate")[
+                ["true_positive_rate", "true_positive_rate_low", "true_positive_rate_high"]
+            ].mean()
+            axis.fill_between(
+                mean.index,
+                mean.true_positive_rate_low,
+                mean.true_positive_rate_high,
+                color=colors[run],
+                alpha=0.15,
+                linewidth=0,
+                step="post",
+            )
+            shown = mean.true_positive_rate.where(mean.true_positive_rate > 0)
+            axis.plot(
+                mean.index, shown, color=colors[run], dashes=dashes, drawstyle="steps-post", label=run.replace("_", " ")
+            )
+        axis.plot([resolved, 1], [resolved, 1], color=GREY, linewidth=0.8, linestyle=":")
+        axis.set(xscale="log", yscale="log", xlim=(resolved, 1), ylim=(resolved, 1), ylabel="true positive rate")
+        axis.set_title(
+            f"{_symbol(strategy)}, {SIGNALS[table[table.strategy == strategy].signal.iloc[0]]} inputs", loc="left"
+        )
+    axes[-1, 0].set_xlabel("false positive rate")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(runs)), frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def _dashes() -> list[tuple[float, ...]]:
+    return [(), (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 1, 1, 1, 1, 1), (2, 2), (6, 2)]
+
+
+# ---------------------------------------------------------------- loss histograms
+
+
+def loss_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
+    """Cross-entropy of members and non-members for each run, clean and adversarial, as a part of each side's records."""
+    signals = [signal for signal in SIGNALS if signal in set(table.signal)]
+    member, nonmember = sns.color_palette(settings.palette, 2)
+    figure, axes = _grid(len(runs), len(signals), settings, sharex=True, sharey=True)
+    counts = table.groupby(["run", "signal", "membership", "loss_nats_low", "loss_nats_high"]).records.sum()
+    for (row, run), (column, signal) in ((r, s) for r in enumerate(runs) for s in enumerate(signals)):
+        axis: Axes = axes[row, column]
+        for side, color, filled in (("member", member, True), ("nonmember", nonmember, False)):
+            part = counts.loc[run, signal, side]
+            heights = (part / part.sum()).to_numpy()
+            edges = _drawn_edges(part.index.get_level_values(0), part.index.get_level_values(1))
+            axis.stairs(
+                heights,
+                edges,
+                fill=filled,
+                color=to_rgba(color, 0.45) if filled else color,
+                label=side.replace("non", "non-"),
+            )
+        axis.set(xscale="log", xlim=(edges[0], edges[-1]))
+        axis.set_xticks([1e-8, 1e-4, 1e0])
+        if row == 0:
+            axis.set_title(f"{SIGNALS[signal]} inputs")
+    for axis, run in zip(axes[:, 0], runs, strict=True):
+        axis.set_ylabel(run.replace("_", "\n"))
+    figure.supxlabel("cross-entropy loss (nats)", fontsize=settings.font_size)
+    figure.supylabel("part of the records", fontsize=settings.font_size)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+def _drawn_edges(low: pd.Index, high: pd.Index) -> np.ndarray:
+    """Bin edges on a logarithmic axis: the two open bins get the width of their neighbours."""
+    edges = np.append(low.to_numpy(float), high[-1])
+    ratio = edges[2] / edges[1]
+    edges[0], edges[-1] = edges[1] / ratio, edges[-2] * ratio
+    return edges
+
+
+# ---------------------------------------------------------------- leakage against the generalisation gap
+
+
+def leakage_and_gap(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
+    """Honest accuracy of I_A against the robust generalisation gap; the line is the correctness baseline, 1/2 + gap / 2."""
+    colors = _colors(runs, settings)
+    figure, axes = _grid(1, 1, settings)
+    axis = axes[0, 0]
+    widest = max(table.robust_gap.max(), 0.02)
+    axis.plot(
+        [0, widest], [0.5, 0.5 + widest / 2], color=GREY, linewidth=0.8, linestyle=":", label="correctness baseline"
+    )
+    for run, marker in zip(runs, "osD^vPX*<>", strict=False):
+        rows = table[table.run == run]
+        axis.plot(rows.robust_gap, rows.accuracy, marker, color=colors[run], alpha=0.35, markersize=3)
+        axis.errorbar(
+            rows.robust_gap.mean(),
+            rows.accuracy.mean(),
+            yerr=[
+                [rows.accuracy.mean() - rows.accuracy_low.mean()],
+                [rows.accuracy_high.mean() - rows.accuracy.mean()],
+            ],
+            fmt=marker,
+            color=colors[run],
+            elinewidth=1,
+            label=run.replace("_", " "),
+        )
+    axis.set(xlabel="adv. train accuracy − adv. test accuracy", ylabel=f"accuracy of {_symbol('I_A')}, honest split")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+# ---------------------------------------------------------------- training curves
+
+
+def training_curves(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
+    """Accuracy of members and non-members while training, clean and adversarial: mean and range over seeds."""
+    member, nonmember = sns.color_palette(settings.palette, 2)
+    columns = 2 if len(runs) > 1 else 1
+    figure, axes = _grid(-(-len(runs) // columns), columns, settings, sharex=True, sharey=True)
+    watched = table.dropna(subset=["member_clean"])
+    for axis, run in zip(axes.flat, runs, strict=False):
+        by_epoch = watched[watched.run == run].groupby("epoch")
+        for side, color in (("member", member), ("nonmember", nonmember)):
+            for kind, line in (("clean", "-"), ("adversarial", "--")):
+                values = by_epoch[f"{side}_{kind}"]
+                axis.fill_between(values.min().index, values.min(), values.max(), color=color, alpha=0.2, linewidth=0)
+                label = f"{side.replace('non', 'non-')}s, {kind}"
+                axis.plot(values.mean(), line, color=color, label=label)
+        axis.set_title(run.replace("_", " "), loc="left")
+        axis.set_ylim(-0.02, 1.02)
+    for axis in axes.flat[len(runs) :]:
+        axis.set_visible(False)
+    figure.supxlabel("epoch", fontsize=settings.font_size)
+    figure.supylabel("accuracy", fontsize=settings.font_size)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    sns.despine(figure)
+    return figure
+
+
+# ---------------------------------------------------------------- examples
+
+
+def examples(shown: dict[str, Examples], class_names: Sequence[str], settings: FigureSettings) -> Figure:
+    """Non-members, what the attack adds to them (magnified) and what each run's model then says.
+
+    Args:
+        shown: examples by run, of the same records.
+        class_names: names by label.
+    """
+    records = len(next(iter(shown.values())).rows)
+    figure, axes = _grid(len(shown), 3 * records, settings)
+    for row, (run, example) in enumerate(shown.items()):
+        for record in range(records):
+            clean, attacked = example.images[record], example.adversarial[record]
+            change = attacked - clean
+            magnify = 0.5 / max(float(np.abs(change).max()), 1e-6)
+            panels = (clean, 0.5 + magnify * change, attacked)
+            said = (example.predictions[record], None, example.adversarial_predictions[record])
+            for axis, pixels, prediction in zip(axes[row, 3 * record : 3 * record + 3], panels, said, strict=True):
+                _show(axis, pixels)
+                if prediction is None:
+                    axis.set_xlabel(f"× {magnify:.0f}", labelpad=1)
+                else:
+                    right = prediction == example.labels[record]
+                    axis.set_xlabel(
+                        _short(class_names[prediction]),
+                        labelpad=1,
+                        color="black" if right else "#c1272d",
+                        fontweight="normal" if right else "bold",
+                    )
+        axes[row, 0].set_ylabel(run.replace("_", "\n"))
+    for record in range(records):
+        for axis, title in zip(axes[0, 3 * record :], ("clean", "change", "attacked"), strict=False):
+            axis.set_title(title)
+    return figure
+
+
+def _show(axis: Axes, pixels: np.ndarray) -> None:
+    grey = pixels.shape[0] == 1
+    axis.imshow(
+        pixels[0] if grey else pixels.transpose(1, 2, 0).clip(0, 1),
+        cmap="gray" if grey else None,
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 9 else f"{name[:8]}…"

@@ -1,0 +1,28 @@
+"""The lists that a newcomer extends: a method or a data set is one new module and one line here.
+
+Jobs do not import this module, so that a new line reruns nothing that was there before.
+"""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+
+METHODS = {
+    "natural": "robustmia.methods.natural:Natural",
+    "pgd": "robustmia.methods.pgd:PGD",
+    "distributional": "robustmia.methods.distributional:Distributional",
+    "trades": "robustmia.methods.trades:TRADES",
+}
+
+SOURCES = {
+    "digits": "robustmia.data.digits:Digits",
+    "fashion_mnist": "robustmia.data.fashion_mnist:FashionMNIST",
+    "cifar10": "robustmia.data.cifar10:CIFAR10",
+    "yale": "robustmia.data.yale:Yale",
+    "image_folder": "robustmia.data.image_folder:ImageFolder",
+}
+
+
+def classes(registry: dict[str, str]) -> tuple[type, ...]:
+    """The classes that a registry lists, in its order."""
+    return tuple(resolve_name(path) for path in registry.values())

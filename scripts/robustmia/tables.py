@@ -1,0 +1,125 @@
+"""Tables: the long ones put together, and the paper's layout rendered for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from robustmia.errors import UserError
+
+ACCURACIES = {
+    "train_accuracy": "train",
+    "test_accuracy": "test",
+    "adv_train_accuracy": "adv. train",
+    "adv_test_accuracy": "adv. test",
+    "verified_train_accuracy": "ver. train",
+    "verified_test_accuracy": "ver. test",
+}
+RULES = ("oracle", "split")
+STYLESHEET = "body{font:15px sans-serif;margin:2em}td,th{padding:.3em .8em;text-align:right}th:first-child,td:first-child{text-align:left}tr:nth-child(even){background:#f3f3f3}p{max-width:50em;color:#444}"
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """A CSV that the pipeline wrote; a damaged one is a `UserError`. Names of runs are never read as missing values."""
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); delete it, and the pipeline makes it again") from error
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """One CSV without an index; numbers in the shortest form that reads back the same."""
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Tables of the same columns, one below the other, in the order given."""
+    return pd.concat([read_table(path).astype(object) for path in paths], ignore_index=True)
+
+
+def paper_table(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
+    """A row for each run: its accuracies, then each strategy under each threshold rule.
+
+    Args:
+        robustness: rows of one data set from `robustness.csv`.
+        membership: rows of one data set from `membership_inference.csv`.
+
+    Returns:
+        For each quantity two columns, its mean over seeds (a fraction) and, as `<name> sd`, its standard deviation over
+        seeds, empty with one seed. Runs keep their order; quantities that no run has are left out.
+    """
+    values = robustness.set_index(["run", "seed"])[list(ACCURACIES)].rename(columns=ACCURACIES)
+    attacks = membership[membership.threshold_rule.isin(RULES)]
+    for (strategy, rule), rows in attacks.groupby(["strategy", "threshold_rule"], sort=False):
+        values[f"{strategy} {rule}"] = rows.set_index(["run", "seed"]).accuracy
+    by_run = values.astype(float).dropna(axis=1, how="all").groupby("run", sort=False)
+    mean, deviation = by_run.mean(), by_run.std().add_suffix(" sd")
+    columns = [column for name in mean for column in (name, f"{name} sd")]
+    return pd.concat([mean, deviation], axis=1)[columns].reset_index()
+
+
+def in_percent(table: pd.DataFrame, plus_minus: str) -> pd.DataFrame:
+    """The paper's table as text: percent with one decimal, and the standard deviation over seeds where there is one."""
+    text = {"run": table["run"].astype(str).tolist()}
+    for name in table.columns[1::2]:
+        pairs = zip(table[name], table[f"{name} sd"], strict=True)
+        text[name] = [_cell(mean, deviation, plus_minus) for mean, deviation in pairs]
+    return pd.DataFrame(text)
+
+
+def _cell(mean: float, deviation: float, plus_minus: str) -> str:
+    if pd.isna(mean):
+        return ""
+    return f"{100 * mean:.1f}" + ("" if pd.isna(deviation) else f"{plus_minus}{100 * deviation:.1f}")
+
+
+def render(form: str, table: pd.DataFrame, membership: pd.DataFrame, attack: dict) -> str:
+    """The paper's table as `markdown`, `latex` (`booktabs`) or `html`, with a note on what the numbers are.
+
+    Args:
+        table: from `paper_table`.
+        membership: the rows it was made from, for the numbers of records and of seeds, and the floor.
+        attack: the settings of the evaluation attack.
+    """
+    note = _note(membership, attack)
+    if form == "markdown":
+        return f"{in_percent(table, ' ± ').to_markdown(index=False, disable_numparse=True)}\n\n{note}\n"
+    if form == "html":
+        body = in_percent(table, " ± ").to_html(index=False, border=0, justify="left")
+        return f"<!doctype html><meta charset='utf-8'><style>{STYLESHEET}</style>{body}<p>{note}</p>\n"
+    text = in_percent(table, r" $\pm$ ").replace({"run": {"_": " "}}, regex=True).rename(columns=_latex_heading)
+    body = text.style.hide(axis="index").to_latex(hrules=True, column_format="l" + "r" * (text.shape[1] - 1))
+    return f"% {note.replace('%', 'percent')}\n{body}"
+
+
+def _note(membership: pd.DataFrame, attack: dict) -> str:
+    first = membership.iloc[0]
+    seeds = membership.seed.nunique()
+    spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    return (
+        f"Percent, {spread}; {first.members} members and {first.nonmembers} non-members. Adversarial: {attack['norm']} "
+        f"ball of radius {attack['epsilon']:g}, {attack['steps']} steps. The oracle threshold is chosen on the evaluated "
+        f"records, and gives {100 * membership.floor_accuracy.mean():.1f} % without any information; split is chosen on "
+        "one half and scored on the other."
+    )
+
+
+def _latex_heading(name: str) -> str:
+    symbol, _, rest = name.partition("_")
+    if symbol == "I":
+        letter, _, rule = rest.partition(" ")
+        return rf"$\mathcal{{I}}_{letter}$ {rule}"
+    return name
+
+
+def leakage_and_gap(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
+    """For each target model its robust generalisation gap, adversarial train minus test accuracy, and what I_A then reveals.
+
+    The accuracy is that of the honest split rule, with its interval over records.
+    """
+    target = ["dataset", "run", "method", "seed"]
+    gap = robustness[target].assign(robust_gap=robustness.adv_train_accuracy - robustness.adv_test_accuracy)
+    attacks = membership[(membership.strategy == "I_A") & (membership.threshold_rule == "split")]
+    return gap.merge(attacks[[*target, "accuracy", "accuracy_low", "accuracy_high"]], on=target)

@@ -1,0 +1,12 @@
+"""Draw members and non-members."""
+
+from robustmia.jobs import job
+
+with job(snakemake):
+    from robustmia.data.records import Records
+    from robustmia.data.split import draw_split
+    from robustmia.settings import SplitSettings
+
+    spec = snakemake.params.spec
+    split = draw_split(Records.load(snakemake.input.records), SplitSettings(**spec["split"]), spec["seed"])
+    split.save(snakemake.output.split)

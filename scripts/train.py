@@ -1,0 +1,29 @@
+"""Train one target model."""
+
+from pathlib import Path
+
+from robustmia.jobs import job
+
+with job(snakemake):
+    from safetensors.torch import save_file
+
+    from robustmia.data.records import Records
+    from robustmia.data.split import Split
+    from robustmia.device import pick_device
+    from robustmia.tables import write_table
+    from robustmia.training import Checkpoint, Trainer
+
+    spec, identity = snakemake.params.spec, snakemake.params.identity
+    checkpoint = Checkpoint(Path(snakemake.params.checkpoint))
+    trainer = Trainer(
+        spec,
+        Records.load(snakemake.input.records),
+        Split.load(snakemake.input.split),
+        checkpoint,
+        pick_device(snakemake.threads),
+        name="{dataset}/{run}/seed{seed}".format(**identity),
+    )
+    model, history = trainer.run()
+    save_file(model.state_dict(), snakemake.output.model)
+    write_table(history.assign(**identity)[[*identity, *history]], snakemake.output.history)
+    checkpoint.discard()

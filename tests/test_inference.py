@@ -1,0 +1,237 @@
+"""Scores, rules, metrics: known answers, and the authors' own numbers from their own files."""
+
+from __future__ import annotations
+
+import csv
+from math import comb
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from conftest import shared
+from robustmia.inference.evaluate import evaluate
+from robustmia.inference.metrics import ROC, Operating, accuracy_interval, auc, uninformative_floor
+from robustmia.inference.scores import cross_entropy, log_odds
+from robustmia.inference.thresholds import oracle, split
+from robustmia.logits import Signal
+
+RANDOM = np.random.default_rng(0)
+
+
+def gaussians(shift: float, members: int = 20_000, nonmembers: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(1)
+    return random.normal(shift, 1, members), random.normal(0, 1, nonmembers)
+
+
+def slow_oracle(members: np.ndarray, nonmembers: np.ndarray) -> float:
+    thresholds = np.concatenate([members, nonmembers])
+    return max(0.5, *(0.5 * ((members >= t).mean() + 1 - (nonmembers >= t).mean()) for t in thresholds))
+
+
+# ---------------------------------------------------------------- scores
+
+
+def test_log_odds_is_the_log_odds_of_the_true_class():
+    logits = RANDOM.normal(0, 2, (50, 7)).astype(np.float32)
+    labels = RANDOM.integers(7, size=50)
+    p = np.exp(logits.astype(np.float64))
+    p = (p / p.sum(1, keepdims=True))[np.arange(50), labels]
+    np.testing.assert_allclose(log_odds(logits, labels), np.log(p / (1 - p)), rtol=1e-9)
+    np.testing.assert_allclose(cross_entropy(log_odds(logits, labels)), -np.log(p), rtol=1e-9)
+
+
+def test_log_odds_orders_saturated_logits():
+    logits = np.array([[gap, 0, 0] for gap in (20, 40, 90, 1e4)], dtype=np.float32)
+    score = log_odds(logits, np.zeros(4, int))
+    assert (np.diff(score) > 0).all()
+    np.testing.assert_allclose(score, logits[:, 0] - np.log(2))
+    assert np.isfinite(cross_entropy(score)).all()
+    assert np.isfinite(cross_entropy(-score)).all()
+
+
+# ---------------------------------------------------------------- rules and metrics
+
+
+def test_a_constant_score_says_nothing():
+    members, nonmembers = np.zeros(300), np.zeros(200)
+    assert oracle(members, nonmembers).accuracy == 0.5
+    assert split(members, nonmembers).accuracy == 0.5
+    assert auc(members, nonmembers) == 0.5
+
+
+def test_a_perfect_score_says_everything():
+    assert oracle(np.ones(3), np.zeros(5)).accuracy == 1.0
+    assert split(np.ones(30), np.zeros(50)).accuracy == 1.0
+    assert auc(np.ones(3), np.zeros(5)) == 1.0
+
+
+def test_the_reverse_sign_gives_the_complement():
+    members, nonmembers = gaussians(0.5, 500, 300)
+    assert auc(-members, -nonmembers) == pytest.approx(1 - auc(members, nonmembers))
+    assert oracle(-members, -nonmembers).accuracy < 0.52
+
+
+def test_two_gaussians_give_the_closed_forms():
+    members, nonmembers = gaussians(1.0)
+    assert auc(members, nonmembers) == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.005)
+    assert oracle(members, nonmembers).accuracy == pytest.approx(norm.cdf(0.5), abs=0.006)
+    assert split(members, nonmembers).accuracy == pytest.approx(norm.cdf(0.5), abs=0.005)
+    roc = ROC.of(members, nonmembers)
+    assert roc.true_positive_rate_at(0.01, 20_000) == pytest.approx(norm.sf(norm.isf(0.01) - 1.0), rel=0.1)
+
+
+def test_a_low_false_positive_rate_gives_the_closed_form_where_records_suffice():
+    members, nonmembers = gaussians(2.0, 100_000, 1_000_000)
+    rate = ROC.of(members, nonmembers).true_positive_rate_at(0.001, 1_000_000)
+    assert rate == pytest.approx(norm.sf(norm.isf(0.001) - 2.0), rel=0.05)
+
+
+@pytest.mark.parametrize("distinct", [2, 5, 1000])
+def test_the_oracle_equals_trying_every_threshold(distinct):
+    random = np.random.default_rng(distinct)
+    members, nonmembers = random.integers(distinct, size=60) + 1.0, random.integers(distinct, size=25) + 0.0
+    assert oracle(members, nonmembers).accuracy == pytest.approx(slow_oracle(members, nonmembers), abs=1e-15)
+
+
+def test_duplicated_records_change_no_rate():
+    members, nonmembers = gaussians(0.7, 80, 50)
+    assert oracle(np.repeat(members, 3), np.repeat(nonmembers, 3)) == oracle(members, nonmembers)
+    assert auc(np.repeat(members, 3), np.repeat(nonmembers, 3)) == pytest.approx(auc(members, nonmembers))
+
+
+def test_one_record_on_each_side():
+    assert oracle(np.array([1.0]), np.array([0.0])).accuracy == 1.0
+    with pytest.raises(ValueError, match="at least 2"):
+        split(np.array([1.0]), np.array([0.0]))
+
+
+def test_ties_are_taken_together_at_a_low_false_positive_rate():
+    """Half of both sides share the top score: no threshold has a false positive rate between 0 and 1/2."""
+    roc = ROC.of(np.repeat([1.0, 0.0], 500), np.repeat([1.0, 0.0], 500))
+    assert roc.true_positive_rate_at(0.1, 1000) == 0.0
+    assert roc.true_positive_rate_at(0.5, 1000) == 0.5
+
+
+def test_rates_that_the_records_cannot_resolve_are_empty():
+    members, nonmembers = gaussians(1.0, 500, 500)
+    roc = ROC.of(members, nonmembers)
+    assert roc.true_positive_rate_at(0.001, 500) is None
+    assert roc.true_positive_rate_at(0.01, 500) is not None
+
+
+def test_the_split_rule_is_honest_and_the_oracle_is_not():
+    """Scores without information, many times over: split averages to one half, oracle to its floor."""
+    random = np.random.default_rng(3)
+    draws = [(random.normal(size=190), random.normal(size=52)) for _ in range(200)]
+    honest = np.mean([split(*draw).accuracy for draw in draws])
+    greedy = np.mean([oracle(*draw).accuracy for draw in draws])
+    assert honest == pytest.approx(0.5, abs=0.005)
+    assert greedy == pytest.approx(uninformative_floor(190, 52)[0], abs=0.006)
+    assert greedy > 0.53
+
+
+@pytest.mark.parametrize(("members", "nonmembers"), [(1900, 514), (60_000, 10_000), (50_000, 10_000)])
+def test_the_floor_follows_smirnovs_limit_for_the_papers_data_sets(members, nonmembers):
+    """P(D+ > t / sqrt(n m / (n + m))) tends to exp(-2 t^2): its mean is sqrt(pi / 8), its 95th percentile 1.2239."""
+    scale = np.sqrt(1 / members + 1 / nonmembers)
+    mean, high = uninformative_floor(members, nonmembers)
+    assert 2 * mean - 1 == pytest.approx(np.sqrt(np.pi / 8) * scale, rel=0.04)
+    assert 2 * high - 1 == pytest.approx(np.sqrt(np.log(20) / 2) * scale, rel=0.06)
+
+
+def test_the_floor_is_exact_for_equal_numbers():
+    """Reflection: P(D+ >= k / n) = C(2n, n - k) / C(2n, n), hence the mean of D+ is their sum over n."""
+    n = 60
+    mean = sum(comb(2 * n, n - k) for k in range(1, n + 1)) / comb(2 * n, n) / n
+    assert 2 * uninformative_floor(n, n)[0] - 1 == pytest.approx(mean, rel=0.04)
+
+
+def test_the_interval_covers_the_true_accuracy():
+    random = np.random.default_rng(0)
+    true = Operating(0.9, 0.6)
+    covered = 0
+    for _ in range(2000):
+        seen = Operating(random.binomial(300, 0.9) / 300, random.binomial(100, 0.6) / 100)
+        low, high = accuracy_interval(seen, 300, 100)
+        assert low <= seen.accuracy <= high
+        covered += low <= true.accuracy <= high
+    assert 0.935 <= covered / 2000 <= 0.97
+
+
+# ---------------------------------------------------------------- rows
+
+
+def signal(members: int, nonmembers: int, seed: int) -> Signal:
+    random = np.random.default_rng(seed)
+    labels = random.integers(4, size=members + nonmembers)
+    logits = random.normal(size=(members + nonmembers, 4)).astype(np.float32)
+    logits[np.arange(members), labels[:members]] += 2
+    return Signal(logits[:members], logits[members:], labels[:members], labels[members:])
+
+
+def test_rows_have_the_columns_of_the_contract():
+    identity = {"dataset": "d", "run": "r", "method": "pgd", "seed": 3}
+    results = evaluate(identity, {"benign": signal(150, 120, 0), "adversarial": signal(150, 120, 1)})
+    table = results.membership_inference
+    wanted = [
+        "dataset",
+        "run",
+        "method",
+        "seed",
+        "signal",
+        "strategy",
+        "threshold_rule",
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "advantage",
+        "auc",
+        "tpr_at_1pct_fpr",
+        "tpr_at_0.1pct_fpr",
+        "members",
+        "nonmembers",
+    ]
+    assert set(wanted) <= set(table.columns)
+    assert set(zip(table.signal, table.strategy, table.threshold_rule, strict=True)) == {
+        ("benign", "I_B", "oracle"),
+        ("benign", "I_B", "split"),
+        ("benign", "correctness", "fixed"),
+        ("adversarial", "I_A", "oracle"),
+        ("adversarial", "I_A", "split"),
+        ("adversarial", "correctness", "fixed"),
+    }
+    np.testing.assert_allclose(table.advantage, 2 * table.accuracy - 1, atol=1e-12)
+    assert table["tpr_at_0.1pct_fpr"].isna().all()  # 120 non-members do not resolve it
+    assert table[table.threshold_rule == "oracle"].floor_accuracy.notna().all()
+    robustness = results.robustness.iloc[0]
+    correct = table[(table.strategy == "correctness") & (table.signal == "benign")].iloc[0]
+    assert correct.accuracy == pytest.approx(0.5 + (robustness.train_accuracy - robustness.test_accuracy) / 2)
+    assert results.robustness.verified_train_accuracy.isna().all()
+
+
+def test_histograms_count_every_record_once():
+    results = evaluate({"run": "r"}, {"benign": signal(150, 120, 0)})
+    counted = results.loss_histogram.groupby("membership").records.sum()
+    assert counted.to_dict() == {"member": 150, "nonmember": 120}
+
+
+# ---------------------------------------------------------------- the paper's own files
+
+
+@pytest.mark.parametrize("method", ["natural", "pgd"])
+@pytest.mark.parametrize("inputs", ["benign", "adversarial"])
+def test_the_oracle_rule_gives_the_published_accuracies(method, inputs):
+    with np.load(shared("reference", "song2019", f"yale_{method}.npz")) as arrays:
+        sides = [(arrays[f"output_{side}_{inputs}"], arrays[f"{side}_label"]) for side in ("train", "test")]
+    members, nonmembers = (probabilities[np.arange(len(labels)), labels] for probabilities, labels in sides)
+    with shared("reference", "published_results.csv").open() as file:
+        published = next(
+            row
+            for row in csv.DictReader(file)
+            if (row["dataset"], row["method"], row["inputs"]) == ("yale", method, inputs)
+        )
+    assert oracle(members, nonmembers).accuracy == pytest.approx(float(published["inference_accuracy"]), abs=1e-12)
+    for (probabilities, labels), side in zip(sides, ("train", "test"), strict=True):
+        accuracy = (probabilities.argmax(1) == labels).mean()
+        assert accuracy == pytest.approx(float(published[f"{side}_accuracy"]), abs=1e-12)
