@@ -23,3 +23,42 @@ $(STAMP): requirements.lock
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $(STAMP)
+
+run: setup  ## the whole pipeline on config.yaml, then the main table
+	@snakemake --cores all
+	@python -m robustmia.show config.yaml
+
+test: setup  ## every test (ROBUSTMIA_SHARED=/path/to/shared adds those on real data)
+	@pytest -n 2 --dist loadgroup
+
+lint: setup  ## ruff, snakefmt, snakemake --lint, mypy
+	ruff check scripts tests benchmarks
+	ruff format --check scripts tests benchmarks
+	snakefmt --check $(SOURCES)
+	snakemake --lint
+	mypy
+
+format: setup  ## rewrite the code in its standard form
+	ruff check --fix scripts tests benchmarks
+	ruff format scripts tests benchmarks
+	snakefmt $(SOURCES)
+
+dag: setup  ## draw the graph of rules to results/rulegraph.svg (needs graphviz)
+	@command -v dot >/dev/null || { echo "robustmia: the graph needs graphviz: apt-get install graphviz"; exit 1; }
+	@snakemake --rulegraph dot all 2>/dev/null | dot -Tsvg > results/rulegraph.svg
+	@echo "robustmia: results/rulegraph.svg"
+
+docs: setup  ## write docs/configuration.md from the settings models
+	python -m robustmia.config_docs > docs/configuration.md
+
+bench: setup  ## time each method's step against a natural step
+	python benchmarks/steps.py
+
+# uv (https://docs.astral.sh/uv) resolves for every platform and Python at once; constraints.txt holds exact pins.
+lock:  ## resolve pyproject.toml into requirements.lock again
+	uv pip compile pyproject.toml --group dev --universal --fork-strategy fewest --python-version 3.11 \
+		--constraint constraints.txt --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--output-file requirements.lock
+
+clean:  ## remove results, keep .venv and data
+	rm -rf results/* .snakemake

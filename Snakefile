@@ -16,7 +16,7 @@ try:
     plan = Plan(read_config(config))
     check_sources(plan.config)
 except UserError as error:
-    sys.exit(f"robustmia: {error}")
+    sys.exit("\n".join(f"robustmia: {line}" for line in str(error).splitlines()))
 
 
 include: "rules/common.smk"

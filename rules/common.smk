@@ -21,10 +21,10 @@ def of_dataset(lookup):
     return lambda wildcards: lookup(wildcards.dataset)
 
 
-def code_of(stage):
-    """The digest of the code that a stage runs, as a params function."""
+def code_of(script):
+    """The digest of the code that a script uses, as a params function."""
     return lambda wildcards: plan.code(
-        stage, wildcards.get("dataset"), wildcards.get("run")
+        script, wildcards.get("dataset"), wildcards.get("run")
     )
 
 

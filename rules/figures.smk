@@ -16,7 +16,7 @@ rule inference_accuracy:
         "../envs/analysis.yaml"
     params:
         spec=figure_spec("inference_accuracy"),
-        code=code_of("figures"),
+        code=code_of("figure"),
     script:
         "../scripts/figure.py"
 
@@ -38,7 +38,7 @@ rule roc:
         "../envs/analysis.yaml"
     params:
         spec=figure_spec("roc"),
-        code=code_of("figures"),
+        code=code_of("figure"),
     script:
         "../scripts/figure.py"
 
@@ -60,7 +60,7 @@ rule loss_histogram:
         "../envs/analysis.yaml"
     params:
         spec=figure_spec("loss_histogram"),
-        code=code_of("figures"),
+        code=code_of("figure"),
     script:
         "../scripts/figure.py"
 
@@ -82,7 +82,7 @@ rule leakage_and_gap:
         "../envs/analysis.yaml"
     params:
         spec=figure_spec("leakage_and_gap"),
-        code=code_of("figures"),
+        code=code_of("figure"),
     script:
         "../scripts/figure.py"
 
@@ -104,7 +104,7 @@ rule training_curves:
         "../envs/analysis.yaml"
     params:
         spec=figure_spec("training_curves"),
-        code=code_of("figures"),
+        code=code_of("figure"),
     script:
         "../scripts/figure.py"
 
@@ -127,7 +127,7 @@ rule examples:
         "../envs/analysis.yaml"
     params:
         spec=figure_spec("examples"),
-        code=code_of("figures"),
+        code=code_of("examples"),
     script:
         "../scripts/examples.py"
 

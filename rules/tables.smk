@@ -15,7 +15,7 @@ rule collect:
     conda:
         "../envs/analysis.yaml"
     params:
-        code=code_of("tables"),
+        code=code_of("collect"),
     script:
         "../scripts/collect.py"
 
@@ -32,7 +32,7 @@ rule collect_history:
     conda:
         "../envs/analysis.yaml"
     params:
-        code=code_of("tables"),
+        code=code_of("collect"),
     script:
         "../scripts/collect.py"
 
@@ -51,7 +51,7 @@ rule all_datasets:
     conda:
         "../envs/analysis.yaml"
     params:
-        code=code_of("tables"),
+        code=code_of("collect"),
     script:
         "../scripts/collect.py"
 
@@ -76,7 +76,7 @@ rule paper_table:
     conda:
         "../envs/analysis.yaml"
     params:
-        code=code_of("tables"),
+        code=code_of("paper_table"),
         attack=of_dataset(plan.evaluation_attack),
     script:
         "../scripts/paper_table.py"

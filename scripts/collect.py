@@ -3,6 +3,7 @@
 from robustmia.jobs import job
 
 with job(snakemake):
-    from robustmia.tables import concatenate, write_table
+    from robustmia.table_files import write_table
+    from robustmia.tables import concatenate
 
     write_table(concatenate(snakemake.input), snakemake.output[0])

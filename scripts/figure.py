@@ -5,7 +5,7 @@ from robustmia.jobs import job
 with job(snakemake):
     from robustmia import plots
     from robustmia.figure_settings import FigureSettings
-    from robustmia.tables import read_table
+    from robustmia.table_files import read_table
 
     spec = snakemake.params.spec
     settings = FigureSettings(**spec["settings"])

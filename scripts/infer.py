@@ -5,7 +5,7 @@ from robustmia.jobs import job
 with job(snakemake):
     from robustmia.inference.evaluate import evaluate
     from robustmia.logits import Signal
-    from robustmia.tables import write_table
+    from robustmia.table_files import write_table
 
     signals = {name: Signal.load(path) for name, path in snakemake.input.items()}
     results = evaluate(snakemake.params.spec, signals)

@@ -5,7 +5,8 @@ from pathlib import Path
 from robustmia.jobs import job
 
 with job(snakemake):
-    from robustmia.tables import leakage_and_gap, paper_table, read_table, render, write_table
+    from robustmia.table_files import read_table, write_table
+    from robustmia.tables import leakage_and_gap, paper_table, render
 
     robustness, membership = read_table(snakemake.input.robustness), read_table(snakemake.input.membership)
     table = paper_table(robustness, membership)

@@ -10,7 +10,7 @@ with job(snakemake):
     from robustmia.data.records import Records
     from robustmia.data.split import Split
     from robustmia.device import pick_device
-    from robustmia.tables import write_table
+    from robustmia.table_files import write_table
     from robustmia.training import Checkpoint, Trainer
 
     spec, identity = snakemake.params.spec, snakemake.params.identity

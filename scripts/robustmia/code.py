@@ -1,4 +1,4 @@
-"""Digests of the modules that a stage uses, so that editing a module reruns the stages that use it and no others."""
+"""Digests of the modules that a job uses, so that editing a module reruns the jobs that use it and no others."""
 
 from __future__ import annotations
 
@@ -9,54 +9,52 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-NAME = PACKAGE.name
+SURROUNDINGS = "robustmia.jobs"  # logs and records what a job does, and decides nothing about its result
 
 
 @cache
-def used_modules(*entries: str) -> tuple[str, ...]:
-    """The package's modules that these import, directly or through others, themselves included, sorted.
+def used_modules(script: str, *chosen: str) -> tuple[str, ...]:
+    """The package's modules that a script imports, directly or through others, sorted.
 
     Read from the import statements, those inside functions too; what stands under `if TYPE_CHECKING` is never imported.
-    Packages' own `__init__.py` are left out: they hold no code.
+    Left out are `robustmia.jobs` and the packages' own `__init__.py`, which hold no code.
 
     Args:
-        entries: dotted names, such as `robustmia.training`.
+        script: its name in `scripts/`, without `.py`.
+        chosen: dotted names of modules that the spec chooses and the script imports by name.
+
+    Raises:
+        FileNotFoundError: there is no such script or module.
     """
+    todo = [*chosen, *_imports(PACKAGE.parent / f"{script}.py")]
     seen: set[str] = set()
-    todo = list(entries)
     while todo:
         module = todo.pop()
-        if module not in seen and _file(module).is_file():
-            seen.add(module)
-            todo += _imports(module)
+        path = _file(module)
+        if module in seen or module == SURROUNDINGS or (module not in chosen and not path.is_file()):
+            continue
+        seen.add(module)
+        todo += _imports(path)
     return tuple(sorted(seen))
 
 
 @cache
-def code_digest(*entries: str) -> str:
-    """A digest of the text of `used_modules`.
-
-    Raises:
-        FileNotFoundError: an entry is not a module of the package.
-    """
+def code_digest(script: str, *chosen: str) -> str:
+    """A digest of the text of `used_modules`; Snakemake itself watches the script."""
     digest = hashlib.sha256()
-    for entry in entries:
-        if not _file(entry).is_file():
-            raise FileNotFoundError(f"{entry} is not a module of {NAME}")
-    for module in used_modules(*entries):
+    for module in used_modules(script, *chosen):
         digest.update(module.encode() + b"\0" + _file(module).read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
 def _file(module: str) -> Path:
-    return (
-        PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py") if module.startswith(f"{NAME}.") else PACKAGE / ""
-    )
+    """Where a dotted name would be a module of the package; elsewhere for other libraries, where no file is."""
+    return PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
 
 
 @cache
-def _imports(module: str) -> tuple[str, ...]:
-    return tuple(_imported(ast.parse(_file(module).read_text(encoding="utf-8"))))
+def _imports(path: Path) -> tuple[str, ...]:
+    return tuple(_imported(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def _imported(node: ast.AST) -> Iterator[str]:

@@ -123,11 +123,14 @@ def read_config(raw: dict[str, Any]) -> Config:
     Raises:
         UserError: one line for each mistake, with the key and what to do.
     """
+    known = _known_keys([Config, *classes(SOURCES), *classes(METHODS)])
+    raw = _without_foreign_nulls(raw, known)
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        known = sorted(_known_keys([Config, *classes(SOURCES), *classes(METHODS)]))
-        lines = dict.fromkeys(_line(dict(problem), raw, known) for problem in error.errors())
+        problems = error.errors()
+        inner = [problem for problem in problems if not any(_inside(other, problem) for other in problems)]
+        lines = dict.fromkeys(_line(dict(problem), raw, sorted(known)) for problem in inner)
         raise UserError("\n".join(lines)) from None
     _require_writable(config.results_dir)
     return config
@@ -146,13 +149,26 @@ def _require_writable(results_dir: Path) -> None:
     try:
         results_dir.mkdir(parents=True, exist_ok=True)
         probe.touch()
-        probe.unlink()
-    except FileNotFoundError:  # another workflow's probe went first: it can be written
-        return
+        probe.unlink(missing_ok=True)  # another workflow may have tried at the same time
     except OSError as error:
         raise UserError(
             f"results_dir: {results_dir} cannot be written ({error.strerror}); free it or name another folder"
         ) from None
+
+
+def _without_foreign_nulls(raw: Any, known: set[str]) -> Any:
+    """Leave out empty settings of another member of a named group: so an overlay says `{name: adam, momentum: null}`."""
+    if not isinstance(raw, dict):
+        return raw
+    named = "name" in raw
+    kept = {key: value for key, value in raw.items() if not (named and value is None and key in known)}
+    return {key: _without_foreign_nulls(value, known) for key, value in kept.items()}
+
+
+def _inside(other: Any, problem: Any) -> bool:
+    """Whether another problem is within the same value, and says more."""
+    length = len(problem["loc"])
+    return len(other["loc"]) > length and other["loc"][:length] == problem["loc"]
 
 
 def _known_keys(models: Iterable[Any]) -> set[str]:
@@ -180,6 +196,8 @@ def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str
     key = ".".join(path) or "the configuration"
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(path[-1], known, n=1)
+        if path[-1] in known:
+            return f"config: {key}: not a setting of this group; remove it, or set it to null in an overlay"
         return f"config: {key}: unknown key; " + (
             f"did you mean {close[0]}?" if close else "remove it (docs/configuration.md lists all keys)"
         )
@@ -201,10 +219,9 @@ def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str
 def _path_in(raw: Any, location: tuple[int | str, ...]) -> list[str]:
     """A problem's location without what pydantic adds to it: the tags of unions and the marks of dictionary keys."""
     path, here = [], raw
-    for position, part in enumerate(location):
+    for part in location:
         inside = part in here if isinstance(here, dict) else isinstance(here, list | tuple)
-        last = position == len(location) - 1
-        tag = isinstance(here, dict) and part == here.get("name") and not last
+        tag = isinstance(here, dict) and part == here.get("name")
         if part == "[key]" or (tag and not inside):
             continue
         path.append(str(part))

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from robustmia.errors import UserError
+from robustmia.errors import UserError, in_one_line
 
 LIBRARIES = (
     "torch",
@@ -56,8 +56,7 @@ def job(snakemake: Any) -> Iterator[None]:
         sys.exit(f"robustmia: {name}: {error}")
     except Exception as error:
         logger.exception("%s failed", name)
-        reason = str(error).partition("\n")[0]
-        sys.exit(f"robustmia: {name}: {type(error).__name__}: {reason} (traceback in {log})")
+        sys.exit(f"robustmia: {name}: {type(error).__name__}: {in_one_line(error)} (traceback in {log})")
     seconds = perf_counter() - started
     if snakemake.output.get("spec"):
         write_spec(snakemake.output.spec, dict(snakemake.params.spec), snakemake.params.code, seconds)

@@ -18,17 +18,6 @@ from robustmia.registry import METHODS, SOURCES
 Spec = dict[str, Any]
 """Nested dict of plain values: everything that decides a job's result."""
 
-STAGES = {
-    "split": "robustmia.data.split",
-    "train": "robustmia.training",
-    "predict": "robustmia.signals",
-    "perturb": "robustmia.signals",
-    "infer": "robustmia.inference.evaluate",
-    "tables": "robustmia.tables",
-    "figures": "robustmia.plots",
-}
-"""The module that each stage calls; `fetch` calls the data set's, and `train` the method's as well."""
-
 
 def _plain(settings: BaseModel) -> Spec:
     return settings.model_dump(mode="json")
@@ -141,14 +130,14 @@ class Plan:
 
     # ------------------------------------------------------------ code and checkpoints
 
-    def code(self, stage: str, dataset: str | None = None, run: str | None = None) -> str:
-        """The digest of the modules that a stage uses, for one data set or one run where they differ."""
-        entries = [STAGES[stage]] if stage in STAGES else []
-        if stage == "fetch" and dataset:
-            entries.append(SOURCES[self.config.datasets[dataset].source.name].partition(":")[0])
-        if stage == "train" and dataset and run:
-            entries.append(METHODS[self.config.datasets[dataset].runs[run].method.name].partition(":")[0])
-        return code_digest(*entries)
+    def code(self, script: str, dataset: str | None = None, run: str | None = None) -> str:
+        """The digest of the modules that a script uses, with the one that the data set or the run chooses."""
+        chosen = []
+        if script == "fetch" and dataset:
+            chosen.append(SOURCES[self.config.datasets[dataset].source.name])
+        if script == "train" and dataset and run:
+            chosen.append(METHODS[self.config.datasets[dataset].runs[run].method.name])
+        return code_digest(script, *(path.partition(":")[0] for path in chosen))
 
     def checkpoint(self, dataset: str, run: str, seed: int) -> str:
         """Where a training keeps its state: a path of its own for each spec and code, not one that Snakemake deletes."""

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from robustmia.errors import UserError, in_one_line
 from robustmia.figure_settings import FigureSettings
 from robustmia.logits import Examples
 
@@ -51,9 +52,15 @@ def save(figure: Figure, paths: Sequence[str | Path]) -> None:
     plt.close(figure)
 
 
+def _palette(settings: FigureSettings, count: int) -> list[tuple[float, float, float]]:
+    try:
+        return sns.color_palette(settings.palette, count)
+    except ValueError as error:
+        raise UserError(f"figures.*.palette: {in_one_line(error)}; name one of seaborn's palettes") from error
+
+
 def _colors(runs: Sequence[str], settings: FigureSettings) -> dict[str, tuple[float, float, float]]:
-    palette = sns.color_palette(settings.palette, max(len(runs), 3))
-    return dict(zip(runs, palette, strict=False))
+    return dict(zip(runs, _palette(settings, len(runs)), strict=True))
 
 
 def _symbol(strategy: str) -> str:
@@ -82,7 +89,7 @@ def inference_accuracy(table: pd.DataFrame, runs: Sequence[str], settings: Figur
     """Balanced accuracy of each strategy against each run: filled under the honest rule, hollow under the oracle."""
     table = table[table.threshold_rule.isin(["oracle", "split"])]
     strategies = list(table.strategy.unique())
-    colors = dict(zip(strategies, sns.color_palette(settings.palette, len(strategies)), strict=True))
+    colors = dict(zip(strategies, _palette(settings, len(strategies)), strict=True))
     figure, axes = _grid(1, 1, settings)
     axis = axes[0, 0]
     offsets = np.linspace(-0.2, 0.2, len(strategies)) if len(strategies) > 1 else [0.0]
@@ -171,7 +178,7 @@ def _dashes() -> list[tuple[float, ...]]:
 def loss_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
     """Cross-entropy of members and non-members for each run, clean and adversarial, as a part of each side's records."""
     signals = [signal for signal in SIGNALS if signal in set(table.signal)]
-    member, nonmember = sns.color_palette(settings.palette, 2)
+    member, nonmember = _palette(settings, 2)
     figure, axes = _grid(len(runs), len(signals), settings, sharex=True, sharey=True)
     counts = table.groupby(["run", "signal", "membership", "loss_nats_low", "loss_nats_high"]).records.sum()
     for (row, run), (column, signal) in ((r, s) for r in enumerate(runs) for s in enumerate(signals)):
@@ -188,7 +195,7 @@ def loss_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSet
                 label=side.replace("non", "non-"),
             )
         axis.set(xscale="log", xlim=(edges[0], edges[-1]))
-        axis.set_xticks([1e-8, 1e-4, 1e0])
+        axis.set_xticks([1e-12, 1e-6, 1e0])
         if row == 0:
             axis.set_title(f"{SIGNALS[signal]} inputs")
     for axis, run in zip(axes[:, 0], runs, strict=True):
@@ -247,7 +254,7 @@ def leakage_and_gap(table: pd.DataFrame, runs: Sequence[str], settings: FigureSe
 
 def training_curves(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
     """Accuracy of members and non-members while training, clean and adversarial: mean and range over seeds."""
-    member, nonmember = sns.color_palette(settings.palette, 2)
+    member, nonmember = _palette(settings, 2)
     columns = 2 if len(runs) > 1 else 1
     figure, axes = _grid(-(-len(runs) // columns), columns, settings, sharex=True, sharey=True)
     watched = table.dropna(subset=["member_clean"])
@@ -263,8 +270,10 @@ def training_curves(table: pd.DataFrame, runs: Sequence[str], settings: FigureSe
         axis.set_ylim(-0.02, 1.02)
     for axis in axes.flat[len(runs) :]:
         axis.set_visible(False)
-    figure.supxlabel("epoch", fontsize=settings.font_size)
-    figure.supylabel("accuracy", fontsize=settings.font_size)
+    for axis in axes[-1]:
+        axis.set_xlabel("epoch")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("accuracy")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     sns.despine(figure)
     return figure
@@ -301,7 +310,7 @@ def examples(shown: dict[str, Examples], class_names: Sequence[str], settings: F
                         color="black" if right else "#c1272d",
                         fontweight="normal" if right else "bold",
                     )
-        axes[row, 0].set_ylabel(run.replace("_", "\n"))
+        axes[row, 0].set_ylabel(run.replace("_", "\n"), fontsize=settings.font_size - 1.5)
     for record in range(records):
         for axis, title in zip(axes[0, 3 * record :], ("clean", "change", "attacked"), strict=False):
             axis.set_title(title)

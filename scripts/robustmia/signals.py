@@ -16,7 +16,7 @@ from robustmia.attacks import evaluation_attack, predict
 from robustmia.data.records import Records
 from robustmia.data.split import Split
 from robustmia.device import generator_for, to_device, to_pixels
-from robustmia.errors import UserError
+from robustmia.errors import UserError, in_one_line
 from robustmia.logits import Examples, Signal
 from robustmia.models import build_network
 from robustmia.settings import EvaluationAttackSettings
@@ -38,9 +38,8 @@ class Target:
         try:
             network.load_state_dict(load_file(weights))
         except (SafetensorError, OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
             raise UserError(
-                f"{weights}: cannot be read as this network's weights ({reason}); train it again"
+                f"{weights}: cannot be read as this network's weights ({in_one_line(error)}); train it again"
             ) from error
         self.model: nn.Module = network.to(device).eval()
 

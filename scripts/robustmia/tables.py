@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robustmia.errors import UserError
+from robustmia.table_files import read_table
 
 ACCURACIES = {
     "train_accuracy": "train",
@@ -19,19 +19,6 @@ ACCURACIES = {
 }
 RULES = ("oracle", "split")
 STYLESHEET = "body{font:15px sans-serif;margin:2em}td,th{padding:.3em .8em;text-align:right}th:first-child,td:first-child{text-align:left}tr:nth-child(even){background:#f3f3f3}p{max-width:50em;color:#444}"
-
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """A CSV that the pipeline wrote; a damaged one is a `UserError`. Names of runs are never read as missing values."""
-    try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); delete it, and the pipeline makes it again") from error
-
-
-def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """One CSV without an index; numbers in the shortest form that reads back the same."""
-    table.to_csv(path, index=False, lineterminator="\n")
 
 
 def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from robustmia.attacks import Ball, cross_entropy_loss, pgd, predict
 from robustmia.data.records import Records
 from robustmia.data.split import Split
 from robustmia.device import derive_seed, generator_for, to_device, to_pixels
-from robustmia.errors import UserError
+from robustmia.errors import UserError, in_one_line
 from robustmia.methods.base import Method, Progress, Step
 from robustmia.models import build_network
 from robustmia.settings import (
@@ -140,7 +140,9 @@ class Checkpoint:
             optimizer.load_state_dict(state["optimizer"])
             return state["epoch"], state["history"]
         except Exception as error:  # a damaged file fails in many ways, and starting over mends them all
-            raise UserError(f"{self.path}: damaged checkpoint ({error}); delete it to start over") from error
+            raise UserError(
+                f"{self.path}: damaged checkpoint ({in_one_line(error)}); delete it to start over"
+            ) from error
 
     def discard(self) -> None:
         """Remove the file, once the model is safe elsewhere."""

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from robustmia.errors import UserError
+from robustmia.errors import UserError, in_one_line
 
 Node = Path | zipfile.Path
 """A folder or a file, on disk or inside a zip: both have `name`, `iterdir`, `is_dir`, `is_file`, `read_bytes`."""
@@ -30,7 +30,9 @@ def open_tree(path: Path) -> Node:
     except FileNotFoundError:
         raise UserError(f"{path}: no such folder or zip file; put the images there or correct the path") from None
     except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(f"{path}: neither a folder nor a readable zip ({error}); fetch it again") from error
+        raise UserError(
+            f"{path}: neither a folder nor a readable zip ({in_one_line(error)}); fetch it again"
+        ) from error
 
 
 def children(node: Node) -> list[Node]:
@@ -66,7 +68,7 @@ def _read_image(file: Node, size: tuple[int, int] | None) -> Image.Image:
         picture: Image.Image = Image.open(io.BytesIO(file.read_bytes()))
         picture.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else error
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else in_one_line(error)
         raise UserError(f"{file}: damaged image ({reason}); restore or remove it") from error
     if picture.mode not in ("L", "RGB"):
         picture = picture.convert("L" if picture.mode in ("1", "I", "I;16", "F") else "RGB")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robustmia.errors import UserError
+from robustmia.errors import UserError, in_one_line
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class Records:
 def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of an `.npz` that the pipeline wrote. Nothing is unpickled; a damaged file is a `UserError`."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except Exception as error:  # numpy, zipfile and zlib have a dozen kinds for a damaged file; all mean the same here
-        raise UserError(f"{path}: cannot be read ({error}); delete it, and the pipeline makes it again") from error
+        raise UserError(
+            f"{path}: cannot be read ({in_one_line(error)}); delete it, and the pipeline makes it again"
+        ) from error

@@ -25,7 +25,7 @@ Identity = dict[str, Any]
 """`dataset`, `run`, `method` and `seed`: the columns that say which target model a row is about."""
 
 ROC_GRID = np.geomspace(1e-5, 1.0, 251)
-LOSS_BINS = np.concatenate([[0.0], np.geomspace(1e-8, 1e2, 61), [np.inf]])
+LOSS_BINS = np.concatenate([[0.0], np.geomspace(1e-16, 1e2, 55), [np.inf]])
 
 
 @dataclass(frozen=True)

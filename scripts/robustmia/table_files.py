@@ -1,0 +1,24 @@
+"""Tables as CSV files: the one place that reads and writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from robustmia.errors import UserError, in_one_line
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """A CSV that the pipeline wrote; a damaged one is a `UserError`. Names of runs are never read as missing values."""
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({in_one_line(error)}); delete it, and the pipeline makes it again"
+        ) from error
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """One CSV without an index; numbers in the shortest form that reads back the same."""
+    table.to_csv(path, index=False, lineterminator="\n")

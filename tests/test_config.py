@@ -1,0 +1,398 @@
+"""Bad input: one line that names the key or the file, before any job where that is possible, and nothing lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from conftest import ROOT, Workflow, shared
+from robustmia.config import read_config
+from robustmia.config_docs import configuration_page
+from test_data import put_fashion_mnist, put_images
+
+PGD = "datasets.digits.runs.pgd.method"
+TRAINING = "datasets.digits.training"
+NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+
+
+def at(key: str, value: Any) -> dict:
+    """The overlay that sets one dotted key."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+def dataset(source: dict, **more: Any) -> dict:
+    """An overlay with one data set of one's own in place of digits, and a training of one step."""
+    smallest = {
+        "source": source,
+        "split": {"member_fraction": 0.5},
+        "architecture": {"name": "small_cnn", "width": 2},
+        "training": {"epochs": 1, "optimizer": {"name": "sgd", "learning_rate": 0.1}},
+        "evaluation_attack": {"epsilon": 0.1, "steps": 1},
+        "runs": {"natural": {"method": {"name": "natural"}}},
+    }
+    return {"datasets": {"digits": None, "mine": smallest | more}}
+
+
+# What is given, and what the one line says.
+BAD_SETTINGS: dict[str, tuple[dict, str]] = {
+    "unknown key": ({"sedes": [0]}, r"config: sedes: unknown key; did you mean seeds\?"),
+    "misspelt setting of a method": (
+        at(f"{PGD}.stepz", 3),
+        rf"config: {PGD}\.stepz: unknown key; did you mean steps\?",
+    ),
+    "nothing like any key": (at(f"{TRAINING}.qqqq", 3), r"training\.qqqq: unknown key; remove it"),
+    "setting of another optimiser": (
+        at(f"{TRAINING}.optimizer", {"name": "adam", "nesterov": None}),
+        r"training\.optimizer\.momentum: not a setting of this group; remove it, or set it to null",
+    ),
+    "unknown data set": (
+        at("datasets.digits.source.name", "imagenet"),
+        r"datasets\.digits\.source\.name: unknown name 'imagenet'; use one of 'digits', 'fashion_mnist'",
+    ),
+    "unknown method": (at(f"{PGD}.name", "fgsm"), rf"{PGD}\.name: unknown name 'fgsm'; use one of 'natural', 'pgd'"),
+    "unknown network": (at("datasets.digits.architecture.name", "vgg"), r"architecture\.name: unknown name 'vgg'"),
+    "unknown optimiser": (at(f"{TRAINING}.optimizer.name", "lion"), r"optimizer\.name: unknown name 'lion'"),
+    "unknown schedule": (at(f"{TRAINING}.schedule.name", "step"), r"schedule\.name: unknown name 'step'"),
+    "no name": (
+        {"datasets": {"digits": {"runs": {"mine": {"method": {"steps": 3}}}}}},
+        r"runs\.mine\.method: needs a name; give it as method: \{name: \.\.\.\}",
+    ),
+    "name in place of a group": (at(PGD, "pgd"), rf"{PGD}: 'pgd' will not do"),
+    "text for a number": (at(f"{TRAINING}.epochs", "many"), r"training\.epochs: 'many' will not do; .* integer"),
+    "fraction for a whole number": (at(f"{TRAINING}.epochs", 1.5), r"training\.epochs: 1\.5 will not do"),
+    "no epoch": (at(f"{TRAINING}.epochs", 0), r"training\.epochs: 0 will not do; it should be greater than 0"),
+    "no batch size": (at(f"{TRAINING}.batch_size", None), r"training\.batch_size: None will not do"),
+    "negative radius": (at(f"{PGD}.epsilon", -0.1), rf"{PGD}\.epsilon: -0\.1 will not do"),
+    "infinite radius": (at(f"{PGD}.epsilon", float("inf")), rf"{PGD}\.epsilon: inf will not do; .* finite"),
+    "unknown norm": (at(f"{PGD}.norm", "l1"), rf"{PGD}\.norm: 'l1' will not do; it should be 'linf' or 'l2'"),
+    "fraction above 1": (at(f"{PGD}.adversarial_fraction", 1.5), r"adversarial_fraction: 1\.5 will not do"),
+    "no seed": ({"seeds": []}, r"config: seeds: \[\] will not do"),
+    "a seed twice": ({"seeds": [0, 1, 0]}, r"config: seeds: a seed is given twice"),
+    "seeds not in a list": ({"seeds": 3}, r"config: seeds: 3 will not do"),
+    "negative seed": ({"seeds": [-1]}, r"config: seeds\.0: -1 will not do"),
+    "everyone a member": (at("datasets.digits.split.member_fraction", 1.0), r"member_fraction: 1\.0 will not do"),
+    "two rules for the split": (
+        at("datasets.digits.split.members_per_class", 5),
+        r"datasets\.digits\.split: give member_fraction or members_per_class, not both",
+    ),
+    "restarts that repeat": (
+        at("datasets.digits.evaluation_attack.restarts", 2),
+        r"evaluation_attack: restarts above 1 repeat the same attack unless random_start is true",
+    ),
+    "depth that is no wide ResNet's": (
+        at("datasets.digits.architecture", {"name": "wide_resnet", "depth": 20}),
+        r"architecture: depth 20 is not 6 n \+ 4",
+    ),
+    "mean without deviation": (
+        at("datasets.digits.architecture.input_mean", [0.5]),
+        r"architecture: input_mean and input_std need one number per channel",
+    ),
+    "schedule that does not match": (
+        at("datasets.digits.runs.pgd.training.schedule", {"name": "piecewise", "epochs": [1, 2], "factors": [0.1]}),
+        r"schedule: 2 epochs need as many factors, not 1",
+    ),
+    "schedule that falls": (
+        at(
+            "datasets.digits.runs.pgd.training.schedule", {"name": "piecewise", "epochs": [3, 2], "factors": [0.1, 0.2]}
+        ),
+        r"schedule: epochs must rise",
+    ),
+    "nesterov without momentum": (
+        at(f"{TRAINING}.optimizer", {"nesterov": True, "momentum": 0}),
+        r"optimizer: nesterov needs a momentum above 0",
+    ),
+    "name with a slash": (
+        {"datasets": {"a/b": dataset({"name": "digits"})["datasets"]["mine"]}},
+        r"config: datasets\.a/b: a name starts with a letter .* rename 'a/b'",
+    ),
+    "name with a space": (at("datasets.digits.runs.my run", {"method": {"name": "natural"}}), r"rename 'my run'"),
+    "no data set": (at("datasets.digits", None), r"config: datasets: \{\} will not do"),
+    "data sets in a list": ({"datasets": ["digits"]}, r"config: datasets: \['digits'\] will not do"),
+    "no run": (
+        at("datasets.digits.runs", dict.fromkeys(["natural", "pgd", "distributional", "trades"])),
+        r"config: datasets\.digits\.runs: \{\} will not do",
+    ),
+    "no path": (dataset({"name": "image_folder"}), r"config: datasets\.mine\.source\.path: missing; add it"),
+    "unknown figure": (at("figures.rock.width", 2), r"config: figures\.rock: unknown key; did you mean roc\?"),
+    "figure without width": (at("figures.roc.width", 0), r"config: figures\.roc\.width: 0 will not do"),
+    "results in a file": (
+        {"results_dir": "config.yaml"},
+        r"results_dir: config\.yaml cannot be written \(File exists\)",
+    ),
+    "results where nothing can be": (
+        {"results_dir": "/proc/results"},
+        r"results_dir: /proc/results cannot be written .* name another folder",
+    ),
+    "no Yale": (dataset({"name": "yale"}), r"data/CroppedYale\.zip: no such folder or zip file; get the cropped"),
+    "no image folder": (
+        dataset({"name": "image_folder", "path": "faces"}),
+        r"data/faces: no such folder or zip file; put the images there",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A workflow whose digits are already there."""
+    workflow = Workflow.copy(tmp_path_factory.mktemp("bad") / "workflow")
+    done = workflow.run("results/data/digits/split_seed0.npz")
+    assert done.returncode == 0, done.stdout
+    return workflow
+
+
+def complaint(workflow: Workflow, overlay: dict, *arguments: str, **environment: str) -> tuple[str, str]:
+    """The one line that a run complains with, and all that it printed."""
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    done = workflow.run(*arguments, "--configfile", "overlay.yaml", **environment)
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stdout, done.stdout
+    lines = [line for line in done.stdout.splitlines() if line.startswith("robustmia: ")]
+    assert len(lines) == 1, done.stdout
+    return lines[0], done.stdout
+
+
+@pytest.mark.parametrize("case", BAD_SETTINGS)
+def test_a_bad_setting_is_named_before_any_job(finished, case):
+    overlay, expected = BAD_SETTINGS[case]
+    kept = {path: path.read_bytes() for path in (finished.folder / "results").rglob("*") if path.is_file()}
+    line, output = complaint(finished, overlay)
+    assert re.search(expected, line), line
+    assert "rule " not in output
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def truncate(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def corrupt_zip(folder: Path) -> dict:
+    (folder / "data").mkdir()
+    (folder / "data" / "CroppedYale.zip").write_bytes(b"PK\x03\x04 no zip")
+    return dataset({"name": "yale"})
+
+
+def corrupt_image(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 3, "bob": 3}, size=(20, 20))
+    truncate(folder / "data" / "faces" / "bob" / "1.png")
+    return dataset({"name": "image_folder", "path": "faces"})
+
+
+def too_few_images(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 9, "bob": 3})
+    return dataset({"name": "image_folder", "path": "faces"}, split={"members_per_class": 3})
+
+
+def no_own_split(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 3, "bob": 3})
+    return dataset({"name": "image_folder", "path": "faces"}, split={})
+
+
+def wrong_channels(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 3, "bob": 3}, size=(8, 8))
+    network = {"name": "small_cnn", "width": 2, "input_mean": [0.5] * 3, "input_std": [1.0] * 3}
+    return dataset({"name": "image_folder", "path": "faces"}, architecture=network)
+
+
+def loss_explodes(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 40, "bob": 40}, size=(8, 8))
+    training = {"epochs": 9, "batch_size": 8, "optimizer": {"name": "sgd", "learning_rate": 1e20}}
+    return dataset({"name": "image_folder", "path": "faces"}, training=training)
+
+
+def no_download(folder: Path) -> dict:
+    return dataset({"name": "fashion_mnist"}, split={})
+
+
+def wrong_checksum(folder: Path) -> dict:
+    raw = put_fashion_mnist(folder / "data")
+    content = bytearray((raw / "train-images-idx3-ubyte").read_bytes())
+    content[5000] ^= 1
+    (raw / "train-images-idx3-ubyte").write_bytes(content)
+    return dataset({"name": "fashion_mnist"}, split={})
+
+
+def truncated_download(folder: Path) -> dict:
+    truncate(put_fashion_mnist(folder / "data") / "train-images-idx3-ubyte")
+    return dataset({"name": "fashion_mnist"}, split={})
+
+
+BAD_FILES: dict[str, tuple[Callable[[Path], dict], str]] = {
+    "damaged zip": (corrupt_zip, r"CroppedYale\.zip: neither a folder nor a readable zip"),
+    "damaged image": (corrupt_image, r"faces/bob/1\.png: damaged image \(.*\); restore or remove it"),
+    "too few images": (too_few_images, r"class 'bob' has 3 images, too few for 3 members and at least one non-member"),
+    "no training set": (no_own_split, r"no training set of its own; give member_fraction or members_per_class"),
+    "channels": (wrong_channels, r"input_mean: 3 numbers, but the images have 1 channels"),
+    "loss not a number": (
+        loss_explodes,
+        r"mine/natural/seed0: the loss became (nan|inf) in epoch \d, batch \d+ of 5; lower training\.optimizer\.learning_rate",
+    ),
+    "no network": (no_download, r"data/FashionMNIST/raw: FashionMNIST is neither whole there nor to be downloaded"),
+    "wrong checksum": (
+        wrong_checksum,
+        r"data/FashionMNIST/raw: wrong checksum, the files are not the published data set",
+    ),
+    "truncated download": (truncated_download, r"data/FashionMNIST/raw: FashionMNIST is neither whole there"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_a_bad_file_is_named(workflow, case):
+    prepare, expected = BAD_FILES[case]
+    overlay = prepare(workflow.folder) | {"seeds": [0]}
+    line, output = complaint(workflow, overlay, "train_all", **NO_NETWORK)
+    assert re.search(expected, line), line
+    assert "results/logs" in output  # Snakemake says where the log is
+
+
+@pytest.mark.parametrize(
+    ("damaged", "target", "expected"),
+    [
+        ("results/data/digits/dataset.npz", "train_all", r"dataset\.npz: cannot be read .* delete it"),
+        ("results/data/digits/split_seed0.npz", "train_all", r"split_seed0\.npz: cannot be read"),
+        (
+            "results/models/digits/natural/seed0/model.safetensors",
+            "results/signals/digits/natural/seed0/benign.npz",
+            r"model\.safetensors: cannot be read as",
+        ),
+        ("results/signals/digits/natural/seed0/benign.npz", "tables", r"benign\.npz: cannot be read"),
+        ("results/inference/digits/natural/seed0/robustness.csv", "tables", r"robustness\.csv: cannot be read"),
+    ],
+)
+def test_a_damaged_result_is_named(one_run, damaged, target, expected):
+    """The file is damaged just when it is next read: what comes after it is not there yet."""
+    line, _ = complaint(one_run(damaged), ONE_RUN, target)
+    assert re.search(expected, line), line
+
+
+ONE_RUN = {
+    "seeds": [0],
+    "datasets": {
+        "digits": {
+            "architecture": {"width": 2},
+            "training": {"epochs": 1, "monitor": None},
+            "evaluation_attack": {"steps": 1},
+            "runs": dict.fromkeys(["pgd", "distributional", "trades"]),
+        }
+    },
+}
+
+
+@pytest.fixture
+def one_run(workflow: Workflow) -> Callable[[str], Workflow]:
+    """A workflow that has come as far as one file, which is then damaged."""
+
+    def make(damaged: str) -> Workflow:
+        (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(ONE_RUN))
+        done = workflow.run(damaged, "--configfile", "overlay.yaml")
+        assert done.returncode == 0, done.stdout
+        path = workflow.folder / damaged
+        path.write_bytes(b"\xff\xfe\x00" if path.suffix == ".csv" else path.read_bytes()[:-100])
+        return workflow
+
+    return make
+
+
+def test_an_unknown_palette_is_named(workflow):
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(ONE_RUN))
+    line, _ = complaint(workflow, ONE_RUN | at("figures.roc.palette", "rainbowish"), "figures")
+    assert re.search(r"figures\.\*\.palette: 'rainbowish' is not a valid palette name", line), line
+
+
+def test_every_mistake_has_its_line():
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"sedes": 1, "seeds": []}
+    with pytest.raises(Exception, match="sedes") as caught:
+        read_config(raw)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+# ---------------------------------------------------------------- what is good
+
+
+@pytest.mark.parametrize("overlay", sorted(path.name for path in (ROOT / "configs").glob("*.yaml")))
+def test_every_overlay_makes_a_plan(workflow, overlay):
+    (workflow.folder / "data").mkdir()
+    (workflow.folder / "data" / "CroppedYale.zip").write_bytes(b"only looked for")
+    jobs = workflow.planned("--configfile", f"configs/{overlay}")
+    names = {job[1] for job in jobs if job[0] == "fetch"}
+    assert names == {"digits" if overlay == "smoke.yaml" else overlay.removesuffix(".yaml")}
+    assert {job[2] for job in jobs if job[0] == "train"} == {"natural", "pgd", "distributional", "trades"}
+
+
+def test_a_runs_changes_are_laid_over_its_data_set(tmp_path):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"results_dir": str(tmp_path)}
+    raw["datasets"]["digits"]["runs"]["wide"] = {
+        "method": {"name": "natural"},
+        "architecture": {"width": 64},
+        "training": {"epochs": 7, "optimizer": {"name": "adam", "learning_rate": 0.001}},
+    }
+    wide = read_config(raw).datasets["digits"].runs["wide"]
+    assert (wide.architecture.name, wide.architecture.width) == ("small_cnn", 64)
+    assert (wide.training.epochs, wide.training.batch_size, wide.training.optimizer.name) == (7, 64, "adam")
+
+
+def test_the_default_names_every_key():
+    """config.yaml explains every setting: nothing that the models know is left to a default there."""
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    full = read_config(raw).model_dump(mode="json", exclude_none=False)
+
+    def missing(given: Any, complete: Any, path: str) -> list[str]:
+        if not isinstance(complete, dict):
+            return []
+        lacking = [f"{path}.{key}" for key in complete if key not in (given or {})]
+        inner = [missing(given[key], complete[key], f"{path}.{key}") for key in complete if key in (given or {})]
+        return lacking + [name for names in inner for name in names]
+
+    lacking = [name for name in missing(raw, full, "") if name.rpartition(".")[2] not in ("architecture", "training")]
+    assert lacking == []
+    comments = re.findall(r"^ *([a-z_]+):(?!.*#)", (ROOT / "config.yaml").read_text(), flags=re.M)
+    explained = set(re.findall(r"^ *([a-z_]+):.*#", (ROOT / "config.yaml").read_text(), flags=re.M))
+    groups = {"datasets", "source", "optimizer", "schedule", "augmentation", "method"}
+    figures = set(full["figures"])
+    assert set(comments) - explained - groups - figures - set(full["datasets"]["digits"]["runs"]) == set()
+
+
+def test_the_configuration_page_is_in_step():
+    assert (ROOT / "docs" / "configuration.md").read_text() == configuration_page(), "run make docs"
+
+
+def test_yale_runs_from_the_zip(workflow):
+    (workflow.folder / "data").mkdir()
+    (workflow.folder / "data" / "CroppedYale.zip").symlink_to(shared("data", "CroppedYale.zip"))
+    overlay = yaml.safe_load((workflow.folder / "configs" / "yale.yaml").read_text())
+    overlay["datasets"]["yale"] |= {
+        "architecture": {"name": "yale_net", "width": 1},
+        "training": {"epochs": 1, "batch_size": 64, "optimizer": {"name": "adam", "learning_rate": 1e-3}},
+        "evaluation_attack": {"epsilon": 0.0314, "steps": 1},
+        "runs": {"natural": {"method": {"name": "natural"}}},
+    }
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    done = workflow.run("tables", "figures", "--configfile", "overlay.yaml")
+    assert done.returncode == 0, done.stdout
+    table = (workflow.folder / "results" / "tables" / "robustness.csv").read_text().splitlines()
+    assert table[1].startswith("yale,natural,natural,0,")
+    with np.load(workflow.folder / "results" / "signals" / "yale" / "natural" / "seed0" / "benign.npz") as signal:
+        assert signal["members"].shape == (1900, 38)
+        assert signal["nonmembers"].shape == (514, 38)
+
+
+def test_fashion_mnist_runs_from_local_files(workflow):
+    put_fashion_mnist(workflow.folder / "data")
+    overlay = dataset({"name": "fashion_mnist"}, split={"max_members": 300, "max_nonmembers": 200}) | {"seeds": [0]}
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    done = workflow.run("tables", "--configfile", "overlay.yaml", **NO_NETWORK)
+    assert done.returncode == 0, done.stdout
+    with np.load(workflow.folder / "results" / "data" / "mine" / "split_seed0.npz") as split:
+        assert {name: len(rows) for name, rows in split.items()} == {
+            "members": 300,
+            "nonmembers": 200,
+            "shadow_pool": 69_500,
+        }

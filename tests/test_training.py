@@ -1,0 +1,235 @@
+"""The training loop: resumed as if never killed, its parts, and what it says when it fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import ROOT
+from robustmia.data.records import Records
+from robustmia.data.split import Split
+from robustmia.errors import UserError
+from robustmia.registry import METHODS
+from robustmia.settings import (
+    AugmentationSettings,
+    ConstantScheduleSettings,
+    CosineScheduleSettings,
+    OneCycleScheduleSettings,
+    PiecewiseScheduleSettings,
+)
+from robustmia.training import Checkpoint, Trainer, augment, schedule_factor
+
+
+def tiny_records() -> tuple[Records, Split]:
+    random = np.random.default_rng(0)
+    labels = random.integers(3, size=70)
+    images = (random.integers(128, size=(70, 1, 8, 8)) + 40 * labels[:, None, None, None]).astype(np.uint8)
+    rows = np.arange(70)
+    return Records(images, labels, ("a", "b", "c")), Split(rows[:50], rows[50:], rows[:0])
+
+
+def tiny_spec(method: str = "pgd", **training) -> dict:
+    settings = {
+        "pgd": {"epsilon": 0.05, "steps": 2},
+        "trades": {"epsilon": 0.05, "steps": 2},
+        "natural": {},
+        "distributional": {"coefficient": 0.1, "steps": 2},
+    }[method]
+    return {
+        "architecture": {"name": "wide_resnet", "depth": 10, "width": 1},
+        "method": {"class": METHODS[method], "settings": {"name": method, **settings}},
+        "training": {
+            "epochs": 4,
+            "batch_size": 16,
+            "optimizer": {"name": "sgd", "learning_rate": 0.05, "weight_decay": 1e-4},
+            "schedule": {"name": "one_cycle"},
+            "augmentation": {"crop_padding": 1, "horizontal_flip": True},
+            "monitor": {"every": 2, "records": 16, "epsilon": 0.05, "steps": 2},
+            **training,
+        },
+        "seed": 3,
+    }
+
+
+def trainer(spec: dict, checkpoint: Path) -> Trainer:
+    torch.set_num_threads(1)
+    return Trainer(spec, *tiny_records(), Checkpoint(checkpoint), torch.device("cpu"), "tiny")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from test_training import tiny_spec, trainer
+training = trainer(tiny_spec(sys.argv[2], optimizer={"name": sys.argv[3], "learning_rate": 0.01}), Path(sys.argv[1]))
+loss, steps = training._descend, 0
+def descend(*arguments):
+    global steps
+    steps += 1
+    if steps == int(sys.argv[4]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return loss(*arguments)
+training._descend = descend
+training.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "optimizer", "step"), [("pgd", "sgd", 6), ("trades", "adam", 14), ("distributional", "adam", 2)]
+)
+def test_a_killed_training_ends_as_one_that_was_not(tmp_path, method, optimizer, step):
+    """Four steps an epoch: the kill falls into the second, the fourth and the first epoch."""
+    spec = tiny_spec(method, optimizer={"name": optimizer, "learning_rate": 0.01})
+    model, history = trainer(spec, tmp_path / "whole.pt").run()
+    checkpoint = tmp_path / "killed.pt"
+    command = [sys.executable, "-c", KILLED, str(checkpoint), method, optimizer, str(step)]
+    path = os.pathsep.join([str(ROOT / "scripts"), str(ROOT / "tests")])
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    assert checkpoint.exists() == (step > 4)
+    resumed, resumed_history = trainer(spec, checkpoint).run()
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.state_dict().values(), resumed.state_dict().values(), strict=True)
+    )
+    assert resumed_history.to_csv() == history.to_csv()
+
+
+def test_a_finished_training_trains_no_more(tmp_path):
+    first = trainer(tiny_spec(), tmp_path / "done.pt")
+    first.run()
+    again = trainer(tiny_spec(), tmp_path / "done.pt")
+    again._epoch = None  # would fail if it were called
+    model, history = again.run()
+    assert len(history) == 4
+    assert torch.equal(next(model.parameters()), next(first.model.parameters()))
+
+
+def test_seeds_differ_and_repeat(tmp_path):
+    weights = [
+        next(trainer(tiny_spec() | {"seed": seed}, tmp_path / name).run()[0].parameters())
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_history_has_a_row_per_epoch_and_empty_cells_where_nothing_was_seen(tmp_path):
+    _, history = trainer(tiny_spec("natural", epochs=5), tmp_path / "c.pt").run()
+    assert history.epoch.tolist() == [1, 2, 3, 4, 5]
+    assert history.adversarial_accuracy.isna().all()
+    assert history.clean_accuracy.between(0, 1).all()
+    assert history.member_clean.notna().tolist() == [False, True, False, True, True]
+
+
+def test_training_learns(tmp_path):
+    spec = tiny_spec("natural", epochs=50, augmentation={}, optimizer={"name": "adam", "learning_rate": 0.01})
+    _, history = trainer(spec, tmp_path / "c.pt").run()
+    assert history.loss.iloc[-1] < 0.2 * history.loss.iloc[0]
+    assert history.member_clean.iloc[-1] == 1.0
+
+
+def test_a_loss_that_is_not_a_number_names_epoch_batch_and_setting(tmp_path):
+    training = trainer(tiny_spec("natural"), tmp_path / "c.pt")
+    descend, count = training._descend, 0
+
+    def poisoned(step, progress):
+        nonlocal count
+        count += 1
+        if count == 6:
+            training.model[0].weight.data.fill_(float("nan"))
+        return descend(step, progress)
+
+    training._descend = poisoned
+    with pytest.raises(
+        UserError, match=r"tiny: the loss became nan in epoch 2, batch 3 of 4; lower training\.optimizer"
+    ):
+        training.run()
+    assert torch.load(tmp_path / "c.pt", weights_only=True)["epoch"] == 1  # what was good is kept
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    (tmp_path / "c.pt").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"c\.pt: damaged checkpoint .* delete it to start over"):
+        trainer(tiny_spec(), tmp_path / "c.pt").run()
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    training = trainer(tiny_spec(), tmp_path / "c.pt")
+    training.checkpoint.save(1, training.model, training.optimizer, [])
+    before = (tmp_path / "c.pt").read_bytes()
+
+    def full(state, file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        training.checkpoint.save(2, training.model, training.optimizer, [])
+    assert (tmp_path / "c.pt").read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
+
+
+# ---------------------------------------------------------------- parts
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (ConstantScheduleSettings(name="constant"), [1, 1, 1, 1]),
+        (PiecewiseScheduleSettings(name="piecewise", epochs=[2.5, 7.5], factors=[0.1, 0.01]), [1, 0.1, 0.1, 0.01]),
+        (CosineScheduleSettings(name="cosine"), [1, 0.853553, 0.5, 0.146447]),
+        (OneCycleScheduleSettings(name="one_cycle", start=0.2, peak=0.5), [0.2, 0.6, 1.0, 0.5]),
+    ],
+)
+def test_schedules(schedule, expected):
+    factors = [schedule_factor(schedule, epoch, epochs=10) for epoch in (0, 2.5, 5, 7.5)]
+    assert factors == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_learning_rate_of_the_schedule_is_the_optimizers(tmp_path):
+    settings = {"schedule": {"name": "piecewise", "epochs": [2], "factors": [0.1]}}
+    _, history = trainer(tiny_spec("natural", **settings), tmp_path / "c.pt").run()
+    assert history.learning_rate.tolist() == pytest.approx([0.05, 0.05, 0.005, 0.005])
+
+
+def test_crops_are_windows_of_the_padded_image():
+    images = torch.arange(1.0, 3 * 2 * 5 * 4 + 1).view(3, 2, 5, 4)
+    padded = torch.nn.functional.pad(images, (2, 2, 2, 2))
+    seen = set()
+    for seed in range(60):
+        cropped = augment(images, AugmentationSettings(crop_padding=2), torch.Generator().manual_seed(seed))
+        for image, whole in zip(cropped, padded, strict=True):
+            matches = [(r, c) for r in range(5) for c in range(5) if torch.equal(image, whole[:, r : r + 5, c : c + 4])]
+            assert len(matches) == 1
+            seen |= set(matches)
+    assert len(seen) == 25
+
+
+def test_flips_mirror_about_half_of_the_images():
+    images = torch.rand(400, 1, 3, 3)
+    flipped = augment(images, AugmentationSettings(horizontal_flip=True), torch.Generator().manual_seed(0))
+    mirrored = (flipped == images.flip(3)).flatten(1).all(1)
+    assert ((flipped == images).flatten(1).all(1) | mirrored).all()
+    assert 160 < mirrored.sum() < 240
+
+
+def test_gradient_clipping_bounds_the_step(tmp_path):
+    plain = {"name": "sgd", "learning_rate": 1.0, "momentum": 0.0}
+    options = {
+        "optimizer": plain,
+        "schedule": {"name": "constant"},
+        "gradient_clip": 1e-3,
+        "batch_size": 50,
+        "epochs": 1,
+    }
+    training = trainer(tiny_spec("natural", **options), tmp_path / "c.pt")
+    before = torch.cat([p.detach().flatten().clone() for p in training.model.parameters()])
+    training.run()
+    after = torch.cat([p.detach().flatten() for p in training.model.parameters()])
+    assert (after - before).norm() == pytest.approx(1e-3, rel=1e-2)
