@@ -26,7 +26,7 @@ def used_modules(script: str, *chosen: str) -> tuple[str, ...]:
     Raises:
         FileNotFoundError: there is no such script or module.
     """
-    todo = [*chosen, *_imports(PACKAGE.parent / f"{script}.py")]
+    todo = [*chosen, *_imports(_script(script))]
     seen: set[str] = set()
     while todo:
         module = todo.pop()
@@ -40,11 +40,15 @@ def used_modules(script: str, *chosen: str) -> tuple[str, ...]:
 
 @cache
 def code_digest(script: str, *chosen: str) -> str:
-    """A digest of the text of `used_modules`; Snakemake itself watches the script."""
-    digest = hashlib.sha256()
+    """A digest of the text of a script and of its `used_modules`."""
+    digest = hashlib.sha256(_script(script).read_bytes())
     for module in used_modules(script, *chosen):
         digest.update(module.encode() + b"\0" + _file(module).read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _script(name: str) -> Path:
+    return PACKAGE.parent / f"{name}.py"
 
 
 def _file(module: str) -> Path:

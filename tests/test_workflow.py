@@ -1,0 +1,329 @@
+"""The whole workflow on the smoke configuration: complete, the same twice, and rerun only where an edit reaches."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from conftest import Workflow
+from robustmia.code import used_modules
+from robustmia.registry import METHODS, SOURCES
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+RUNS = ("natural", "pgd", "distributional", "trades")
+SMOKE = ("--configfile", "configs/smoke.yaml")
+FIGURES = ("inference_accuracy", "roc", "loss_histogram", "leakage_and_gap", "training_curves", "examples")
+
+# Written into every Python process of the run: which of our modules it ended up with, by the rule's script.
+TRACE = """
+import atexit, os, sys
+def write():
+    names = sorted(name for name in sys.modules if name.startswith("robustmia"))
+    script = os.path.basename(sys.argv[0])
+    if names and script.startswith("tmp"):
+        with open(os.path.join(os.environ["TRACE"], script), "w") as file:
+            file.write(os.linesep.join(names))
+atexit.register(write)
+"""
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trace")
+    (folder / "sitecustomize.py").write_text(TRACE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
+    """A finished run."""
+    workflow = Workflow.copy(tmp_path_factory.mktemp("smoke") / "workflow")
+    done = workflow.run(*SMOKE, PYTHONPATH=str(trace), TRACE=str(trace))
+    assert done.returncode == 0, done.stdout
+    return workflow
+
+
+def results(workflow: Workflow) -> Path:
+    return workflow.folder / "results" / "smoke"
+
+
+# ---------------------------------------------------------------- whole, and the same twice
+
+
+def test_every_result_is_there(smoke):
+    folder = results(smoke)
+    for run in RUNS:
+        target = f"digits/{run}/seed0"
+        for name in (
+            f"models/{target}/model.safetensors",
+            f"models/{target}/history.csv",
+            f"signals/{target}/benign.npz",
+        ):
+            assert (folder / name).stat().st_size > 0
+        spec = json.loads((folder / "models" / target / "spec.json").read_text())
+        assert spec["spec"]["method"]["settings"]["name"] == run
+        assert spec["versions"]["torch"]
+        assert spec["device"]
+        assert spec["seconds"] > 0
+    for figure in FIGURES:
+        assert (folder / "figures" / "digits" / f"{figure}.pdf").read_bytes().startswith(b"%PDF")
+        assert (folder / "figures" / "digits" / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(folder.glob("checkpoints/*"))
+
+
+def test_the_tables_are_long_and_tidy(smoke):
+    membership = pd.read_csv(results(smoke) / "tables" / "membership_inference.csv")
+    assert list(membership.run.unique()) == list(RUNS)
+    assert len(membership) == len(RUNS) * 2 * 3
+    assert (membership.members == 120).all()
+    robustness = pd.read_csv(results(smoke) / "tables" / "robustness.csv")
+    assert robustness.columns.tolist() == [
+        "dataset",
+        "run",
+        "method",
+        "seed",
+        "train_accuracy",
+        "test_accuracy",
+        "adv_train_accuracy",
+        "adv_test_accuracy",
+        "verified_train_accuracy",
+        "verified_test_accuracy",
+    ]
+    markdown = (results(smoke) / "tables" / "digits" / "paper.md").read_text()
+    assert all(f"| {run} " in markdown for run in RUNS)
+    latex = (results(smoke) / "tables" / "digits" / "paper.tex").read_text()
+    assert r"\toprule" in latex
+    assert r"$\mathcal{I}_A$ split" in latex
+
+
+def test_the_report_has_every_figure_with_live_settings(smoke):
+    report = (results(smoke) / "report.html").read_text()
+    for figure in FIGURES:
+        assert f"{figure}.png" in report
+    assert "3 steps" in report  # of the smoke configuration's evaluation attack
+    config = yaml.safe_load((results(smoke) / "config.yaml").read_text())
+    assert config["datasets"]["digits"]["evaluation_attack"] == {
+        "norm": "linf",
+        "epsilon": 0.1,
+        "steps": 3,
+        "step_size": None,
+        "random_start": False,
+        "restarts": 1,
+        "loss": "cross_entropy",
+    }
+
+
+def test_a_second_run_has_nothing_to_do(smoke):
+    done = smoke.run(*SMOKE)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+
+
+def test_another_run_gives_the_same_bytes(smoke, workflow):
+    done = workflow.run(*SMOKE)
+    assert done.returncode == 0, done.stdout
+    compared = 0
+    for kind in ("tables/**/*.*", "figures/**/*.*", "models/**/*.safetensors", "models/**/history.csv"):
+        for path in results(smoke).glob(kind):
+            assert path.read_bytes() == (results(workflow) / path.relative_to(results(smoke))).read_bytes(), path
+            compared += 1
+    assert compared >= 10 + 12 + 8
+
+
+def test_the_summary_shows_the_table(smoke):
+    from robustmia.show import summary
+
+    config = yaml.safe_load((results(smoke) / "config.yaml").read_text()) | {"results_dir": str(results(smoke))}
+    (smoke.folder / "summary.yaml").write_text(yaml.safe_dump(config))
+    shown = summary(smoke.folder / "summary.yaml")
+    assert "| natural " in shown
+    assert f"report   {results(smoke) / 'report.html'}" in shown
+
+
+# ---------------------------------------------------------------- what an edit reaches
+
+
+def target_jobs(run: str, seed: int = 0) -> set[tuple[str, ...]]:
+    return {(rule, "digits", run, str(seed)) for rule in ("train", "predict", "perturb", "infer")}
+
+
+def tables(*names: str) -> set[tuple[str, ...]]:
+    return {
+        ("collect", "digits", name) for name in names or ("membership_inference", "robustness", "roc", "loss_histogram")
+    }
+
+
+HISTORY = {("collect_history", "digits")}
+SUMMARIES = {("all_datasets", "membership_inference"), ("all_datasets", "robustness"), ("paper_table", "digits")}
+REPORT = {("report",), ("all",)}
+
+
+def figures(*names: str) -> set[tuple[str, ...]]:
+    return {(name, "digits") for name in names or FIGURES}
+
+
+AFTER_TRAINING = tables() | HISTORY | SUMMARIES | figures() | REPORT
+Edit = Callable[[Workflow], "contextlib.AbstractContextManager[tuple[str, ...]]"]
+
+
+def overlay(change: dict) -> Edit:
+    """A change of settings."""
+
+    @contextlib.contextmanager
+    def edit(workflow: Workflow) -> Iterator[tuple[str, ...]]:
+        (workflow.folder / "change.yaml").write_text(yaml.safe_dump(change))
+        yield (*SMOKE, "change.yaml")
+
+    return edit
+
+
+def rewrite(name: str, change: Callable[[str], str]) -> Edit:
+    """A change of a file, taken back afterwards."""
+
+    @contextlib.contextmanager
+    def edit(workflow: Workflow) -> Iterator[tuple[str, ...]]:
+        path = workflow.folder / name
+        before, times = path.read_text(), (path.stat().st_atime, path.stat().st_mtime)
+        path.write_text(change(before))
+        yield SMOKE
+        path.write_text(before)
+        os.utime(path, times)
+
+    return edit
+
+
+@contextlib.contextmanager
+def touched_scripts(workflow: Workflow) -> Iterator[tuple[str, ...]]:
+    for path in (workflow.folder / "scripts").rglob("*.py"):
+        os.utime(path, (time.time() + 60, time.time() + 60))
+    yield SMOKE
+
+
+@contextlib.contextmanager
+def deleted_model(workflow: Workflow) -> Iterator[tuple[str, ...]]:
+    model = results(workflow) / "models" / "digits" / "pgd" / "seed0" / "model.safetensors"
+    model.rename(model.with_suffix(".away"))
+    yield SMOKE
+    model.with_suffix(".away").rename(model)
+
+
+def digits(**settings: object) -> dict:
+    return {"datasets": {"digits": settings}}
+
+
+EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
+    "a method's setting": (
+        overlay(digits(runs={"trades": {"method": {"beta": 2.0}}})),
+        target_jobs("trades") | AFTER_TRAINING,
+    ),
+    "a figure's style": (overlay({"figures": {"roc": {"height": 3.0}}}), figures("roc") | REPORT),
+    "methods/trades.py": (
+        rewrite("scripts/robustmia/methods/trades.py", lambda text: text.replace("self.beta *", "1.0 * self.beta *")),
+        target_jobs("trades") | AFTER_TRAINING,
+    ),
+    "plots.py": (
+        rewrite("scripts/robustmia/plots.py", lambda text: text.replace('GREY = "0.45"', 'GREY = "0.5"')),
+        figures() | REPORT,
+    ),
+    "data/digits.py": (
+        rewrite("scripts/robustmia/data/digits.py", lambda text: text + "\n"),
+        {("fetch", "digits"), ("split", "digits", "0")}
+        | {job for run in RUNS for job in target_jobs(run)}
+        | AFTER_TRAINING,
+    ),
+    "data/yale.py": (rewrite("scripts/robustmia/data/yale.py", lambda text: text + "\n"), set()),
+    "tables.py": (
+        rewrite("scripts/robustmia/tables.py", lambda text: text.replace("adv. train", "adv train")),
+        AFTER_TRAINING - figures("examples"),
+    ),
+    "another seed": (
+        overlay({"seeds": [0, 1]}),
+        {("split", "digits", "1")}
+        | {job for run in RUNS for job in target_jobs(run, 1)}
+        | (AFTER_TRAINING - figures("examples")),
+    ),
+    "another method": (
+        overlay(digits(runs={"mixed": {"method": {"name": "pgd", "epsilon": 0.1, "adversarial_fraction": 0.5}}})),
+        target_jobs("mixed") | AFTER_TRAINING,
+    ),
+    "scripts/split.py": (
+        rewrite("scripts/split.py", lambda text: text + "\n"),
+        {("split", "digits", "0")} | {job for run in RUNS for job in target_jobs(run)} | AFTER_TRAINING,
+    ),
+    "touched scripts": (touched_scripts, set()),
+    "a deleted model": (deleted_model, target_jobs("pgd") | AFTER_TRAINING),
+    "the evaluation attack": (
+        overlay(digits(evaluation_attack={"steps": 4})),
+        {(rule, "digits", run, "0") for run in RUNS for rule in ("perturb", "infer")}
+        | tables()
+        | SUMMARIES
+        | (figures() - figures("training_curves"))
+        | REPORT,
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_reruns_what_it_reaches_and_nothing_else(smoke, edit):
+    change, expected = EDITS[edit]
+    with change(smoke) as arguments:
+        assert smoke.planned(*arguments) == expected
+    assert smoke.planned(*SMOKE) == set()
+
+
+# ---------------------------------------------------------------- the modules that a digest covers
+
+
+def test_the_digest_of_each_script_covers_what_it_imports(smoke, trace):
+    """Modules that a job really imported, against those its digest is made of: neither more nor fewer."""
+    always = {"robustmia", "robustmia.jobs", "robustmia.data", "robustmia.methods", "robustmia.inference"}
+    imported: dict[str, set[str]] = {}
+    for path in trace.glob("tmp*.py"):
+        script = re.fullmatch(r"tmp\w+\.(\w+)\.py", path.name)
+        imported.setdefault(script.group(1), set()).update(set(path.read_text().split()) - always)
+    chosen = {
+        "fetch": [SOURCES["digits"].partition(":")[0]],
+        "train": [METHODS[run].partition(":")[0] for run in RUNS],
+    }
+    scripts = {path.stem for path in (smoke.folder / "scripts").glob("*.py")}
+    assert set(imported) == scripts
+    for script in scripts:
+        named = set(used_modules(script, *chosen.get(script, [])))
+        surroundings = {
+            "robustmia.errors",
+            "robustmia.device",
+            "robustmia.data.records",
+        }  # also imported by robustmia.jobs
+        assert imported[script] - surroundings == named - surroundings, script
+
+
+def test_a_method_is_in_its_own_digest_alone():
+    trades, pgd = (set(used_modules("train", f"robustmia.methods.{name}")) for name in ("trades", "pgd"))
+    assert trades - pgd == {"robustmia.methods.trades"}
+    assert pgd - trades == {"robustmia.methods.pgd"}
+    assert not {"robustmia.registry", "robustmia.config", "robustmia.plots", "robustmia.tables"} & trades
+
+
+def test_a_digest_of_nothing_is_an_error():
+    with pytest.raises(FileNotFoundError):
+        used_modules("no_such_script")
+    with pytest.raises(FileNotFoundError):
+        used_modules("train", "robustmia.methods.no_such_method")
+
+
+def test_packages_hold_no_code():
+    import ast
+
+    for path in (Path(__file__).parent.parent / "scripts" / "robustmia").rglob("__init__.py"):
+        for node in ast.parse(path.read_text()).body:
+            assert isinstance(node, ast.Expr | ast.Assign), path
