@@ -9,10 +9,13 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def of_target(lookup):
-    """A lookup of the plan by data set, run and seed, as an input or params function."""
+def of_target(lookup, *more):
+    """A lookup of the plan by data set, run, seed and more wildcards, as an input or params function."""
     return lambda wildcards: lookup(
-        wildcards.dataset, wildcards.run, int(wildcards.seed)
+        wildcards.dataset,
+        wildcards.run,
+        int(wildcards.seed),
+        *(wildcards[name] for name in more),
     )
 
 
@@ -24,7 +27,7 @@ def of_dataset(lookup):
 def code_of(script):
     """The digest of the code that a script uses, as a params function."""
     return lambda wildcards: plan.code(
-        script, wildcards.get("dataset"), wildcards.get("run")
+        script, *map(wildcards.get, ("dataset", "run", "signal"))
     )
 
 

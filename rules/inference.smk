@@ -1,8 +1,7 @@
 # Every strategy against one target model.
 rule infer:
     input:
-        benign=rules.predict.output.signal,
-        adversarial=rules.perturb.output.signal,
+        of_target(plan.signals_of),
     output:
         membership_inference=f"{RESULTS}/inference/{TARGET}/membership_inference.csv",
         robustness=f"{RESULTS}/inference/{TARGET}/robustness.csv",
@@ -14,7 +13,7 @@ rule infer:
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=of_target(plan.identity),
+        spec=of_target(plan.infer),
         code=code_of("infer"),
     script:
         "../scripts/infer.py"

@@ -9,10 +9,10 @@ rule report:
     log:
         f"{RESULTS}/logs/report.log",
     localrule: True
+    conda:
+        "../envs/report.yaml"
     params:
         config=config,
         snakefile=str(workflow.main_snakefile),
-    conda:
-        "../envs/report.yaml"
     script:
         "../scripts/report.py"

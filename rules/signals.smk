@@ -1,50 +1,49 @@
-# Logits of every member and non-member: on clean images, and on images attacked against the very model.
-rule predict:
+# Logits of every member and non-member: on clean images, on images attacked against the very model, and so on.
+rule signal:
     input:
         records=rules.fetch.output.records,
         split=rules.split.output.split,
         model=rules.train.output.model,
     output:
-        signal=f"{RESULTS}/signals/{TARGET}/benign.npz",
-        spec=f"{RESULTS}/signals/{TARGET}/benign.spec.json",
+        logits=f"{RESULTS}/signals/{TARGET}/{{signal}}.npz",
+        spec=f"{RESULTS}/signals/{TARGET}/{{signal}}.spec.json",
     log:
-        f"{RESULTS}/logs/predict/{TARGET}.log",
+        f"{RESULTS}/logs/signal/{TARGET}_{{signal}}.log",
+    wildcard_constraints:
+        signal="|".join(plan.known_signals),
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
     params:
-        spec=of_target(plan.predict),
-        code=code_of("predict"),
+        spec=of_target(plan.signal, "signal"),
+        code=code_of("compute_signal"),
     script:
-        "../scripts/predict.py"
+        "../scripts/compute_signal.py"
 
 
-rule perturb:
+rule attack_examples:
     input:
         records=rules.fetch.output.records,
         split=rules.split.output.split,
         model=rules.train.output.model,
     output:
-        signal=f"{RESULTS}/signals/{TARGET}/adversarial.npz",
         examples=f"{RESULTS}/signals/{TARGET}/examples.npz",
-        spec=f"{RESULTS}/signals/{TARGET}/adversarial.spec.json",
     log:
-        f"{RESULTS}/logs/perturb/{TARGET}.log",
+        f"{RESULTS}/logs/attack_examples/{TARGET}.log",
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
     params:
-        spec=of_target(plan.perturb),
-        code=code_of("perturb"),
+        spec=of_target(plan.attack_examples),
+        code=code_of("attack_examples"),
     script:
-        "../scripts/perturb.py"
+        "../scripts/attack_examples.py"
 
 
 rule signals_all:
     input:
-        plan.each_target(rules.predict.output.signal),
-        plan.each_target(rules.perturb.output.signal),
+        plan.every_signal(),

@@ -4,10 +4,11 @@ from robustmia.jobs import job
 
 with job(snakemake):
     from robustmia.inference.evaluate import evaluate
-    from robustmia.logits import Signal
+    from robustmia.logits import SignalLogits
     from robustmia.table_files import write_table
 
-    signals = {name: Signal.load(path) for name, path in snakemake.input.items()}
-    results = evaluate(snakemake.params.spec, signals)
+    spec = snakemake.params.spec
+    signals = {name: SignalLogits.load(path) for name, path in zip(spec["signals"], snakemake.input, strict=True)}
+    results = evaluate(spec["identity"], signals)
     for name, table in vars(results).items():
         write_table(table, snakemake.output[name])

@@ -9,8 +9,8 @@ from torch import nn
 
 from conftest import small_batch, small_network
 from robustmia import attacks
-from robustmia.attacks import Ball, cross_entropy_loss, evaluation_attack, kl_divergence_from, margin_loss, pgd
-from robustmia.settings import EvaluationAttackSettings
+from robustmia.attacks import Ball, cross_entropy_loss, kl_divergence_from, margin_loss, pgd
+from robustmia.signals.adversarial import Adversarial
 
 NORMS = ("linf", "l2")
 
@@ -145,10 +145,10 @@ def test_kl_divergence_is_that_of_scipy():
 
 
 def test_the_evaluation_attack_is_the_papers_by_default():
-    settings = EvaluationAttackSettings(epsilon=0.1)
+    settings = Adversarial(name="adversarial", epsilon=0.1)
     assert (settings.steps, settings.resolved_step_size, settings.random_start) == (20, pytest.approx(0.0125), False)
     model, (images, labels) = small_network(), small_batch()
-    ours = evaluation_attack(model, images, labels, settings, torch.Generator())
+    ours = settings.attack(model, images, labels, torch.Generator())
     adversarial = images.clone()
     for _ in range(20):  # written out once more, the slow way
         adversarial.requires_grad_()
@@ -162,8 +162,10 @@ def test_restarts_keep_the_worst_attempt_of_each_image():
     model, (images, labels) = small_network(), small_batch(count=64)
     losses = []
     for restarts in (1, 2, 6):
-        settings = EvaluationAttackSettings(epsilon=0.2, steps=2, random_start=True, restarts=restarts, loss="margin")
-        attacked = evaluation_attack(model, images, labels, settings, torch.Generator().manual_seed(0))
+        settings = Adversarial(
+            name="adversarial", epsilon=0.2, steps=2, random_start=True, restarts=restarts, loss="margin"
+        )
+        attacked = settings.attack(model, images, labels, torch.Generator().manual_seed(0))
         losses.append(margin_loss(labels)(attacks.predict(model, attacked)))
     assert (losses[1] >= losses[0]).all()
     assert (losses[2] >= losses[1]).all()

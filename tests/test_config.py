@@ -35,7 +35,7 @@ def dataset(source: dict, **more: Any) -> dict:
         "split": {"member_fraction": 0.5},
         "architecture": {"name": "small_cnn", "width": 2},
         "training": {"epochs": 1, "optimizer": {"name": "sgd", "learning_rate": 0.1}},
-        "evaluation_attack": {"epsilon": 0.1, "steps": 1},
+        "signals": {"benign": {}, "adversarial": {"epsilon": 0.1, "steps": 1}},
         "runs": {"natural": {"method": {"name": "natural"}}},
     }
     return {"datasets": {"digits": None, "mine": smallest | more}}
@@ -84,8 +84,8 @@ BAD_SETTINGS: dict[str, tuple[dict, str]] = {
         r"datasets\.digits\.split: give member_fraction or members_per_class, not both",
     ),
     "restarts that repeat": (
-        at("datasets.digits.evaluation_attack.restarts", 2),
-        r"evaluation_attack: restarts above 1 repeat the same attack unless random_start is true",
+        at("datasets.digits.signals.adversarial.restarts", 2),
+        r"signals\.adversarial: restarts above 1 repeat the same attack unless random_start is true",
     ),
     "depth that is no wide ResNet's": (
         at("datasets.digits.architecture", {"name": "wide_resnet", "depth": 20}),
@@ -279,7 +279,7 @@ ONE_RUN = {
         "digits": {
             "architecture": {"width": 2},
             "training": {"epochs": 1, "monitor": None},
-            "evaluation_attack": {"steps": 1},
+            "signals": {"adversarial": {"steps": 1}},
             "runs": dict.fromkeys(["pgd", "distributional", "trades"]),
         }
     },
@@ -351,7 +351,11 @@ def test_the_default_names_every_key():
         inner = [missing(given[key], complete[key], f"{path}.{key}") for key in complete if key in (given or {})]
         return lacking + [name for names in inner for name in names]
 
-    lacking = [name for name in missing(raw, full, "") if name.rpartition(".")[2] not in ("architecture", "training")]
+    lacking = [
+        name
+        for name in missing(raw, full, "")
+        if not name.endswith((".architecture", ".training", "benign.name", "adversarial.name"))
+    ]
     assert lacking == []
     comments = re.findall(r"^ *([a-z_]+):(?!.*#)", (ROOT / "config.yaml").read_text(), flags=re.M)
     explained = set(re.findall(r"^ *([a-z_]+):.*#", (ROOT / "config.yaml").read_text(), flags=re.M))
@@ -371,7 +375,7 @@ def test_yale_runs_from_the_zip(workflow):
     overlay["datasets"]["yale"] |= {
         "architecture": {"name": "yale_net", "width": 1},
         "training": {"epochs": 1, "batch_size": 64, "optimizer": {"name": "adam", "learning_rate": 1e-3}},
-        "evaluation_attack": {"epsilon": 0.0314, "steps": 1},
+        "signals": {"benign": {}, "adversarial": {"epsilon": 0.0314, "steps": 1}},
         "runs": {"natural": {"method": {"name": "natural"}}},
     }
     (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))

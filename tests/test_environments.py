@@ -12,7 +12,7 @@ import yaml
 
 from conftest import ROOT
 from robustmia.code import used_modules
-from robustmia.registry import METHODS, SOURCES
+from robustmia.registry import METHODS, SIGNALS, SOURCES
 
 CONDA_NAMES = {
     "torch": "pytorch",
@@ -23,7 +23,7 @@ CONDA_NAMES = {
 }
 LOCK_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 INDIRECT = {"jinja2", "tabulate", "snakemake"}  # pandas renders LaTeX and Markdown with two; the report starts one
-CHOSEN = {"fetch": SOURCES, "train": METHODS}
+CHOSEN = {"fetch": SOURCES, "train": METHODS, "compute_signal": SIGNALS}
 
 
 def rules() -> list[tuple[str, str]]:

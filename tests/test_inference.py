@@ -14,7 +14,7 @@ from robustmia.inference.evaluate import evaluate
 from robustmia.inference.metrics import ROC, Operating, accuracy_interval, auc, uninformative_floor
 from robustmia.inference.scores import cross_entropy, log_odds
 from robustmia.inference.thresholds import oracle, split
-from robustmia.logits import Signal
+from robustmia.logits import SignalLogits
 
 RANDOM = np.random.default_rng(0)
 
@@ -162,12 +162,12 @@ def test_the_interval_covers_the_true_accuracy():
 # ---------------------------------------------------------------- rows
 
 
-def signal(members: int, nonmembers: int, seed: int) -> Signal:
+def signal(members: int, nonmembers: int, seed: int) -> SignalLogits:
     random = np.random.default_rng(seed)
     labels = random.integers(4, size=members + nonmembers)
     logits = random.normal(size=(members + nonmembers, 4)).astype(np.float32)
     logits[np.arange(members), labels[:members]] += 2
-    return Signal(logits[:members], logits[members:], labels[:members], labels[members:])
+    return SignalLogits(logits[:members], logits[members:], labels[:members], labels[members:])
 
 
 def test_rows_have_the_columns_of_the_contract():

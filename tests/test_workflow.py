@@ -16,7 +16,7 @@ import yaml
 
 from conftest import Workflow
 from robustmia.code import used_modules
-from robustmia.registry import METHODS, SOURCES
+from robustmia.registry import METHODS, SIGNALS, SOURCES
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -112,7 +112,7 @@ def test_the_report_has_every_figure_with_live_settings(smoke):
         assert f"{figure}.png" in report
     assert "3 steps" in report  # of the smoke configuration's evaluation attack
     config = yaml.safe_load((results(smoke) / "config.yaml").read_text())
-    assert config["datasets"]["digits"]["evaluation_attack"] == {
+    assert config["datasets"]["digits"]["signals"]["adversarial"] == {
         "norm": "linf",
         "epsilon": 0.1,
         "steps": 3,
@@ -154,7 +154,14 @@ def test_the_summary_shows_the_table(smoke):
 
 
 def target_jobs(run: str, seed: int = 0) -> set[tuple[str, ...]]:
-    return {(rule, "digits", run, str(seed)) for rule in ("train", "predict", "perturb", "infer")}
+    jobs = {(rule, "digits", run, str(seed)) for rule in ("train", "infer")}
+    return jobs | signal_jobs("benign", run, seed) | signal_jobs("adversarial", run, seed)
+
+
+def signal_jobs(signal: str, run: str, seed: int = 0) -> set[tuple[str, ...]]:
+    """The jobs of one signal; attacked images to look at are made for the first seed only."""
+    jobs = {("signal", "digits", run, str(seed), signal)}
+    return jobs | ({("attack_examples", "digits", run, str(seed))} if signal == "adversarial" and seed == 0 else set())
 
 
 def tables(*names: str) -> set[tuple[str, ...]]:
@@ -260,11 +267,20 @@ EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
         rewrite("scripts/split.py", lambda text: text + "\n"),
         {("split", "digits", "0")} | {job for run in RUNS for job in target_jobs(run)} | AFTER_TRAINING,
     ),
+    "signals/benign.py": (
+        rewrite("scripts/robustmia/signals/benign.py", lambda text: text + "\n"),
+        {job for run in RUNS for job in signal_jobs("benign", run) | {("infer", "digits", run, "0")}}
+        | tables()
+        | SUMMARIES
+        | (figures() - figures("training_curves", "examples"))
+        | REPORT,
+    ),
     "touched scripts": (touched_scripts, set()),
     "a deleted model": (deleted_model, target_jobs("pgd") | AFTER_TRAINING),
     "the evaluation attack": (
-        overlay(digits(evaluation_attack={"steps": 4})),
-        {(rule, "digits", run, "0") for run in RUNS for rule in ("perturb", "infer")}
+        overlay(digits(signals={"adversarial": {"steps": 4}})),
+        {("infer", "digits", run, "0") for run in RUNS}
+        | {job for run in RUNS for job in signal_jobs("adversarial", run)}
         | tables()
         | SUMMARIES
         | (figures() - figures("training_curves"))
@@ -286,7 +302,14 @@ def test_an_edit_reruns_what_it_reaches_and_nothing_else(smoke, edit):
 
 def test_the_digest_of_each_script_covers_what_it_imports(smoke, trace):
     """Modules that a job really imported, against those its digest is made of: neither more nor fewer."""
-    always = {"robustmia", "robustmia.jobs", "robustmia.data", "robustmia.methods", "robustmia.inference"}
+    always = {
+        "robustmia",
+        "robustmia.jobs",
+        "robustmia.data",
+        "robustmia.methods",
+        "robustmia.inference",
+        "robustmia.signals",
+    }
     imported: dict[str, set[str]] = {}
     for path in trace.glob("tmp*.py"):
         script = re.fullmatch(r"tmp\w+\.(\w+)\.py", path.name)
@@ -294,6 +317,7 @@ def test_the_digest_of_each_script_covers_what_it_imports(smoke, trace):
     chosen = {
         "fetch": [SOURCES["digits"].partition(":")[0]],
         "train": [METHODS[run].partition(":")[0] for run in RUNS],
+        "compute_signal": [path.partition(":")[0] for path in SIGNALS.values()],
     }
     scripts = {path.stem for path in (smoke.folder / "scripts").glob("*.py")}
     assert set(imported) == scripts

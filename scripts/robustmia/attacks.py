@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
 
-from robustmia.settings import EvaluationAttackSettings, Norm
+from robustmia.settings import Norm
 
 Objective = Callable[[Tensor], Tensor]
 """From logits [B, K] to what is maximised for each image, [B]."""
@@ -113,6 +113,7 @@ def predict(model: nn.Module, images: Tensor) -> Tensor:
         return model(images)
 
 
+@torch.enable_grad()
 def _gradient(model: nn.Module, images: Tensor, objective: Objective) -> Tensor:
     images = images.detach().requires_grad_()
     return torch.autograd.grad(objective(model(images)).sum(), images)[0]
@@ -154,31 +155,6 @@ def pgd(
             gradient = _gradient(model, adversarial, objective)
             adversarial = ball.project(adversarial + step_size * ball.steepest(gradient), images)
     return adversarial
-
-
-def evaluation_attack(
-    model: nn.Module, images: Tensor, labels: Tensor, settings: EvaluationAttackSettings, generator: torch.Generator
-) -> Tensor:
-    """The attack behind the adversarial signal: of `restarts` attempts, the one with the highest loss for each image."""
-    objective = {"cross_entropy": cross_entropy_loss, "margin": margin_loss}[settings.loss](labels)
-    worst, worst_loss = images, torch.full((len(images),), -torch.inf, device=images.device)
-    for _ in range(settings.restarts):
-        attempt = pgd(
-            model,
-            images,
-            objective,
-            Ball(settings.norm, settings.epsilon),
-            steps=settings.steps,
-            step_size=settings.resolved_step_size,
-            start="uniform" if settings.random_start else "clean",
-            generator=generator,
-        )
-        if settings.restarts == 1:
-            return attempt
-        loss = objective(predict(model, attempt))
-        worst = torch.where((loss > worst_loss).view(-1, 1, 1, 1), attempt, worst)
-        worst_loss = torch.maximum(worst_loss, loss)
-    return worst
 
 
 def distributional_perturbation(

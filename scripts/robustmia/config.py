@@ -23,19 +23,21 @@ from robustmia.data.source import Source
 from robustmia.errors import UserError
 from robustmia.figure_settings import FiguresSettings
 from robustmia.methods.base import Method
-from robustmia.registry import METHODS, SOURCES, classes
+from robustmia.registry import METHODS, SIGNALS, SOURCES, classes
 from robustmia.settings import (
     AnyNetworkSettings,
-    EvaluationAttackSettings,
     Settings,
     SplitSettings,
     TrainingSettings,
 )
+from robustmia.signals.base import Signal
 
 if TYPE_CHECKING:
+    AnySignal: TypeAlias = Signal
     AnySource: TypeAlias = Source
     AnyMethod: TypeAlias = Method
 else:
+    AnySignal = Annotated[reduce(or_, classes(SIGNALS)), Field(discriminator="name")]
     AnySource = Annotated[reduce(or_, classes(SOURCES)), Field(discriminator="name")]
     AnyMethod = Annotated[reduce(or_, classes(METHODS)), Field(discriminator="name")]
 
@@ -58,10 +60,28 @@ class DatasetSettings(Settings):
     split: SplitSettings = Field(SplitSettings(), description="who is a member")
     architecture: AnyNetworkSettings = Field(description="the network that every run trains")
     training: TrainingSettings = Field(description="how every run is trained")
-    evaluation_attack: EvaluationAttackSettings = Field(description="the attack behind the adversarial signal")
+    signals: dict[Name, AnySignal] = Field(
+        description="what the attacker sees, by name, each with its settings; `benign` and `adversarial` are needed"
+    )
     runs: dict[Name, RunSettings] = Field(
         min_length=1, description="what is trained, by name; a run set to null is left out"
     )
+
+    @field_validator("signals", mode="before")
+    @classmethod
+    def _name_signals(cls, raw: Any) -> Any:
+        """Give each signal the name it stands under, and leave out those set to null."""
+        if not isinstance(raw, dict):
+            return raw
+        present = {name: value for name, value in raw.items() if value is not None}
+        return {name: value | {"name": name} if isinstance(value, dict) else value for name, value in present.items()}
+
+    @field_validator("signals")
+    @classmethod
+    def _have_signals(cls, signals: dict[str, Signal]) -> dict[str, Signal]:
+        if lacking := [name for name in ("benign", "adversarial") if name not in signals]:
+            raise ValueError(f"{' and '.join(lacking)} missing; the tables and figures need benign and adversarial")
+        return signals
 
     @model_validator(mode="before")
     @classmethod
@@ -123,7 +143,7 @@ def read_config(raw: dict[str, Any]) -> Config:
     Raises:
         UserError: one line for each mistake, with the key and what to do.
     """
-    known = _known_keys([Config, *classes(SOURCES), *classes(METHODS)])
+    known = _known_keys([Config, *classes(SOURCES), *classes(METHODS), *classes(SIGNALS)])
     raw = _without_foreign_nulls(raw, known)
     try:
         config = Config.model_validate(raw)
@@ -204,7 +224,8 @@ def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str
     if kind == "missing":
         return f"config: {key}: missing; add it (docs/configuration.md says what it is)"
     if kind == "union_tag_invalid":
-        return f"config: {key}.name: unknown name {context['tag']!r}; use one of {context['expected_tags']}"
+        where = key if path[-1] == context["tag"] else f"{key}.name"
+        return f"config: {where}: unknown name {context['tag']!r}; use one of {context['expected_tags']}"
     if kind == "union_tag_not_found":
         return f"config: {key}: needs a name; give it as {path[-1]}: {{name: ...}}"
     if kind == "string_pattern_mismatch":
@@ -221,7 +242,7 @@ def _path_in(raw: Any, location: tuple[int | str, ...]) -> list[str]:
     path, here = [], raw
     for part in location:
         inside = part in here if isinstance(here, dict) else isinstance(here, list | tuple)
-        tag = isinstance(here, dict) and part == here.get("name")
+        tag = isinstance(here, dict) and part in (here.get("name"), *path[-1:])  # signals are named by their key
         if part == "[key]" or (tag and not inside):
             continue
         path.append(str(part))

@@ -8,13 +8,12 @@ from typing import Any
 
 from robustmia.config import Config, DatasetSettings, RunSettings
 from robustmia.figure_settings import FigureSettings, FiguresSettings
-from robustmia.registry import METHODS, SOURCES, classes
+from robustmia.registry import METHODS, SIGNALS, SOURCES, classes
 from robustmia.settings import (
     AdamSettings,
     AugmentationSettings,
     ConstantScheduleSettings,
     CosineScheduleSettings,
-    EvaluationAttackSettings,
     FashionMNISTNetSettings,
     MonitorSettings,
     OneCycleScheduleSettings,
@@ -59,7 +58,7 @@ SECTIONS: dict[str, tuple[type[Settings], ...]] = {
     ),
     "training.augmentation": (AugmentationSettings,),
     "training.monitor": (MonitorSettings,),
-    "datasets.NAME.evaluation_attack": (EvaluationAttackSettings,),
+    "datasets.NAME.signals": classes(SIGNALS),
     "datasets.NAME.runs.NAME": (RunSettings,),
     "runs.NAME.method": classes(METHODS),
     "figures": (FiguresSettings,),
@@ -78,7 +77,7 @@ def configuration_page() -> str:
 
 def _model(model: type[Settings], named: bool) -> str:
     schema = model.model_json_schema()
-    heading = f"### `name: {schema['properties']['name']['const']}`\n\n" if named else ""
+    heading = f"### `{schema['properties']['name']['const']}`\n\n" if named else ""
     summary = " ".join((model.__doc__ or "").split())
     rows = [_row(key, field, schema) for key, field in schema["properties"].items() if not (named and key == "name")]
     table = "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *rows, ""]) if rows else ""

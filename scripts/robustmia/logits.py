@@ -11,7 +11,7 @@ from robustmia.data.records import load_arrays
 
 
 @dataclass(frozen=True)
-class Signal:
+class SignalLogits:
     """Logits under one signal, rows in the order of the split."""
 
     members: np.ndarray
@@ -28,7 +28,7 @@ class Signal:
         np.savez_compressed(path, **vars(self))
 
     @classmethod
-    def load(cls, path: str | Path) -> Signal:
+    def load(cls, path: str | Path) -> SignalLogits:
         """Read what `save` wrote; a damaged file is a `UserError`."""
         return cls(**load_arrays(path))
 

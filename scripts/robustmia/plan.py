@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from robustmia.code import code_digest
 from robustmia.config import Config
 from robustmia.figure_settings import FiguresSettings
-from robustmia.registry import METHODS, SOURCES
+from robustmia.registry import METHODS, SIGNALS, SOURCES
 
 Spec = dict[str, Any]
 """Nested dict of plain values: everything that decides a job's result."""
@@ -63,6 +63,10 @@ class Plan:
             for seed in self.config.seeds
         ]
 
+    @property
+    def known_signals(self) -> list[str]:
+        return list(SIGNALS)
+
     def each_dataset(self, pattern: str) -> list[str]:
         """`pattern` with {dataset} filled in for every data set."""
         return [pattern.format(dataset=dataset) for dataset in self.datasets]
@@ -76,6 +80,16 @@ class Plan:
         """The attacked images of every run, of the first seed."""
         seed = self.config.seeds[0]
         return [f"{self.results}/signals/{dataset}/{run}/seed{seed}/examples.npz" for run in self.runs(dataset)]
+
+    def signals_of(self, dataset: str, run: str, seed: int) -> list[str]:
+        """The files of every signal of one target model."""
+        folder = f"{self.results}/signals/{dataset}/{run}/seed{seed}"
+        return [f"{folder}/{signal}.npz" for signal in self.config.datasets[dataset].signals]
+
+    def every_signal(self) -> list[str]:
+        """The files of every signal of every target model."""
+        targets = ((d, run, seed) for d in self.datasets for run in self.runs(d) for seed in self.config.seeds)
+        return [path for target in targets for path in self.signals_of(*target)]
 
     # ------------------------------------------------------------ specs
 
@@ -103,14 +117,19 @@ class Plan:
             "seed": seed,
         }
 
-    def predict(self, dataset: str, run: str, seed: int) -> Spec:
-        return {"architecture": self._architecture(dataset, run), "seed": seed}
+    def signal(self, dataset: str, run: str, seed: int, signal: str) -> Spec:
+        settings = self.config.datasets[dataset].signals[signal]
+        return {"architecture": self._architecture(dataset, run), "signal": _named(SIGNALS, settings), "seed": seed}
 
-    def perturb(self, dataset: str, run: str, seed: int) -> Spec:
-        return {**self.predict(dataset, run, seed), "evaluation_attack": self.evaluation_attack(dataset)}
+    def attack_examples(self, dataset: str, run: str, seed: int) -> Spec:
+        return self.signal(dataset, run, seed, "adversarial")
 
     def evaluation_attack(self, dataset: str) -> Spec:
-        return _plain(self.config.datasets[dataset].evaluation_attack)
+        """The settings of the adversarial signal, which notes and captions quote."""
+        return _plain(self.config.datasets[dataset].signals["adversarial"])
+
+    def infer(self, dataset: str, run: str, seed: int) -> Spec:
+        return {"identity": self.identity(dataset, run, seed), "signals": list(self.config.datasets[dataset].signals)}
 
     def figure(self, dataset: str, figure: str) -> Spec:
         """The settings of a figure, the runs it shows, and what its caption quotes."""
@@ -130,13 +149,15 @@ class Plan:
 
     # ------------------------------------------------------------ code and checkpoints
 
-    def code(self, script: str, dataset: str | None = None, run: str | None = None) -> str:
-        """The digest of the modules that a script uses, with the one that the data set or the run chooses."""
+    def code(self, script: str, dataset: str | None = None, run: str | None = None, signal: str | None = None) -> str:
+        """The digest of the modules that a script uses, with the one that the data set, run or signal chooses."""
         chosen = []
         if script == "fetch" and dataset:
             chosen.append(SOURCES[self.config.datasets[dataset].source.name])
         if script == "train" and dataset and run:
             chosen.append(METHODS[self.config.datasets[dataset].runs[run].method.name])
+        if script == "compute_signal" and signal:
+            chosen.append(SIGNALS[signal])
         return code_digest(script, *(path.partition(":")[0] for path in chosen))
 
     def checkpoint(self, dataset: str, run: str, seed: int) -> str:

@@ -1,4 +1,4 @@
-"""The lists that a newcomer extends: a method or a data set is one new module and one line here.
+"""The lists that a newcomer extends: a method, a data set or a signal is one new module and one line here.
 
 Jobs do not import this module, so that a new line reruns nothing that was there before.
 """
@@ -20,6 +20,11 @@ SOURCES = {
     "cifar10": "robustmia.data.cifar10:CIFAR10",
     "yale": "robustmia.data.yale:Yale",
     "image_folder": "robustmia.data.image_folder:ImageFolder",
+}
+
+SIGNALS = {
+    "benign": "robustmia.signals.benign:Benign",
+    "adversarial": "robustmia.signals.adversarial:Adversarial",
 }
 
 

@@ -45,29 +45,6 @@ class PerturbationSettings(Settings):
         return 2.5 * self.epsilon / self.steps if self.step_size is None else self.step_size
 
 
-class EvaluationAttackSettings(PerturbationSettings):
-    """The attack behind the adversarial signal. The defaults are the paper's: 20 steps from the clean image, last iterate."""
-
-    steps: PositiveInt = Field(20, description="gradient steps")
-    random_start: bool = Field(
-        False, description="start from a uniform point of the ball rather than from the clean image"
-    )
-    restarts: PositiveInt = Field(
-        1,
-        description="attempts for each image, of which the one with the highest loss counts; more than 1 needs `random_start`",
-    )
-    loss: Literal["cross_entropy", "margin"] = Field(
-        "cross_entropy",
-        description="what is maximised: `cross_entropy`, or `margin`, the highest wrong logit minus the true one",
-    )
-
-    @model_validator(mode="after")
-    def _restarts_differ(self) -> EvaluationAttackSettings:
-        if self.restarts > 1 and not self.random_start:
-            raise ValueError("restarts above 1 repeat the same attack unless random_start is true")
-        return self
-
-
 # ---------------------------------------------------------------- networks
 
 

@@ -19,7 +19,7 @@ from robustmia.inference.metrics import (
 from robustmia.inference.scores import cross_entropy, log_odds
 from robustmia.inference.strategies import STRATEGIES
 from robustmia.inference.thresholds import THRESHOLD_RULES
-from robustmia.logits import Signal
+from robustmia.logits import SignalLogits
 
 Identity = dict[str, Any]
 """`dataset`, `run`, `method` and `seed`: the columns that say which target model a row is about."""
@@ -38,7 +38,7 @@ class Results:
     loss_histogram: pd.DataFrame
 
 
-def evaluate(identity: Identity, signals: dict[str, Signal]) -> Results:
+def evaluate(identity: Identity, signals: dict[str, SignalLogits]) -> Results:
     """Run every strategy whose signal is there.
 
     Args:
@@ -92,7 +92,7 @@ def _threshold_rows(members: np.ndarray, nonmembers: np.ndarray) -> list[dict]:
     ]
 
 
-def _correctness_row(signal: Signal) -> dict:
+def _correctness_row(signal: SignalLogits) -> dict:
     """The baseline that calls a record a member if it is classified correctly: no threshold, so no rates at a low FPR."""
     rates = Operating(
         _accuracy(signal.members, signal.member_labels), _accuracy(signal.nonmembers, signal.nonmember_labels)
@@ -131,7 +131,7 @@ def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(logits.argmax(axis=1) == labels))
 
 
-def _robustness_row(signals: dict[str, Signal]) -> dict:
+def _robustness_row(signals: dict[str, SignalLogits]) -> dict:
     """Accuracies on members (train) and non-members (test); empty where the signal is not there."""
     row = {}
     for prefix, name in (("", "benign"), ("adv_", "adversarial"), ("verified_", "verified")):
@@ -153,7 +153,7 @@ def _roc(members: np.ndarray, nonmembers: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _loss_histogram(signal: Signal) -> pd.DataFrame:
+def _loss_histogram(signal: SignalLogits) -> pd.DataFrame:
     """Counts of cross-entropy losses (in nats) in fixed bins, log-spaced, for members and non-members."""
     sides = {
         "member": (signal.members, signal.member_labels),

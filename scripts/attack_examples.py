@@ -1,4 +1,4 @@
-"""The benign signal of one target model."""
+"""A few attacked images of one target model, to look at."""
 
 from robustmia.jobs import job
 
@@ -6,13 +6,15 @@ with job(snakemake):
     from robustmia.data.records import Records
     from robustmia.data.split import Split
     from robustmia.device import pick_device
-    from robustmia.signals import Target
+    from robustmia.signals.adversarial import Adversarial
+    from robustmia.signals.target import Target
 
+    spec = snakemake.params.spec
     target = Target(
-        snakemake.params.spec["architecture"],
+        spec,
         snakemake.input.model,
         Records.load(snakemake.input.records),
         Split.load(snakemake.input.split),
         pick_device(snakemake.threads),
     )
-    target.benign().save(snakemake.output.signal)
+    target.examples(Adversarial(**spec["signal"]["settings"])).save(snakemake.output.examples)
