@@ -239,7 +239,8 @@ def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str
 
 def _path_in(raw: Any, location: tuple[int | str, ...]) -> list[str]:
     """A problem's location without what pydantic adds to it: the tags of unions and the marks of dictionary keys."""
-    path, here = [], raw
+    path: list[str] = []
+    here = raw
     for part in location:
         inside = part in here if isinstance(here, dict) else isinstance(here, list | tuple)
         tag = isinstance(here, dict) and part in (here.get("name"), *path[-1:])  # signals are named by their key

@@ -29,8 +29,8 @@ from robustmia.figure_settings import FigureSettings
 from robustmia.logits import Examples
 
 GREY = "0.45"
-SIGNALS = {"benign": "clean", "adversarial": "adversarial", "verified": "verified worst case"}
-STRATEGY_MARKERS = {"I_B": "o", "I_A": "s", "I_V": "D", "I_T": "^"}
+SIGNAL_TITLES = {"benign": "clean inputs", "adversarial": "adversarial inputs"}
+MARKERS = "osD^vPX*<>"
 
 
 def style(settings: FigureSettings) -> AbstractContextManager:
@@ -64,7 +64,7 @@ def _colors(runs: Sequence[str], settings: FigureSettings) -> dict[str, tuple[fl
 
 
 def _symbol(strategy: str) -> str:
-    return rf"$\mathcal{{I}}_{{{strategy.removeprefix('I_')}}}$"
+    return rf"$\mathcal{{I}}_\mathrm{{{strategy.removeprefix('I_')}}}$"
 
 
 def _grid(
@@ -90,6 +90,7 @@ def inference_accuracy(table: pd.DataFrame, runs: Sequence[str], settings: Figur
     table = table[table.threshold_rule.isin(["oracle", "split"])]
     strategies = list(table.strategy.unique())
     colors = dict(zip(strategies, _palette(settings, len(strategies)), strict=True))
+    markers = dict(zip(strategies, MARKERS, strict=False))
     figure, axes = _grid(1, 1, settings)
     axis = axes[0, 0]
     offsets = np.linspace(-0.2, 0.2, len(strategies)) if len(strategies) > 1 else [0.0]
@@ -108,7 +109,7 @@ def inference_accuracy(table: pd.DataFrame, runs: Sequence[str], settings: Figur
                     [chosen.accuracy_low.mean(), chosen.accuracy_high.mean()], [height] * 2, color=colors[strategy]
                 )
                 axis.plot(chosen.accuracy, [height] * len(chosen), "|", color=colors[strategy], markersize=4)
-            axis.plot(mean, height, STRATEGY_MARKERS[strategy], color=colors[strategy], markerfacecolor=face, zorder=3)
+            axis.plot(mean, height, markers[strategy], color=colors[strategy], markerfacecolor=face, zorder=3)
     floor = table.floor_accuracy.mean()
     axis.axvline(0.5, color=GREY, linewidth=0.8)
     axis.axvline(floor, color=GREY, linewidth=0.8, linestyle=":")
@@ -116,8 +117,7 @@ def inference_accuracy(table: pd.DataFrame, runs: Sequence[str], settings: Figur
     axis.set_ylim(len(runs) - 0.5, -0.5)
     axis.xaxis.set_major_locator(MaxNLocator(6))
     handles = [
-        Line2D([], [], color=colors[s], marker=STRATEGY_MARKERS[s], label=f"{_symbol(s)}, honest split")
-        for s in strategies
+        Line2D([], [], color=colors[s], marker=markers[s], label=f"{_symbol(s)}, honest split") for s in strategies
     ]
     handles += [
         Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label="oracle threshold"),
@@ -158,9 +158,8 @@ def roc(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> F
             )
         axis.plot([resolved, 1], [resolved, 1], color=GREY, linewidth=0.8, linestyle=":")
         axis.set(xscale="log", yscale="log", xlim=(resolved, 1), ylim=(resolved, 1), ylabel="true positive rate")
-        axis.set_title(
-            f"{_symbol(strategy)}, {SIGNALS[table[table.strategy == strategy].signal.iloc[0]]} inputs", loc="left"
-        )
+        signal = table[table.strategy == strategy].signal.iloc[0]
+        axis.set_title(f"{_symbol(strategy)}, {SIGNAL_TITLES.get(signal, signal)}", loc="left")
     axes[-1, 0].set_xlabel("false positive rate")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(runs)), frameon=False)
@@ -177,7 +176,7 @@ def _dashes() -> list[tuple[float, ...]]:
 
 def loss_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
     """Cross-entropy of members and non-members for each run, clean and adversarial, as a part of each side's records."""
-    signals = [signal for signal in SIGNALS if signal in set(table.signal)]
+    signals = list(table.signal.unique())
     member, nonmember = _palette(settings, 2)
     figure, axes = _grid(len(runs), len(signals), settings, sharex=True, sharey=True)
     counts = table.groupby(["run", "signal", "membership", "loss_nats_low", "loss_nats_high"]).records.sum()
@@ -197,7 +196,7 @@ def loss_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSet
         axis.set(xscale="log", xlim=(edges[0], edges[-1]))
         axis.set_xticks([1e-12, 1e-6, 1e0])
         if row == 0:
-            axis.set_title(f"{SIGNALS[signal]} inputs")
+            axis.set_title(SIGNAL_TITLES.get(signal, signal))
     for axis, run in zip(axes[:, 0], runs, strict=True):
         axis.set_ylabel(run.replace("_", "\n"))
     figure.supxlabel("cross-entropy loss (nats)", fontsize=settings.font_size)
@@ -228,7 +227,7 @@ def leakage_and_gap(table: pd.DataFrame, runs: Sequence[str], settings: FigureSe
     axis.plot(
         [0, widest], [0.5, 0.5 + widest / 2], color=GREY, linewidth=0.8, linestyle=":", label="correctness baseline"
     )
-    for run, marker in zip(runs, "osD^vPX*<>", strict=False):
+    for run, marker in zip(runs, MARKERS, strict=False):
         rows = table[table.run == run]
         axis.plot(rows.robust_gap, rows.accuracy, marker, color=colors[run], alpha=0.35, markersize=3)
         axis.errorbar(
