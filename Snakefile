@@ -13,6 +13,9 @@ from snakemake import jobs as snakemake_jobs
 configfile: "config.yaml"
 
 
+report: "report/workflow.rst"
+
+
 try:
     plan = Plan(read_config(config))
     check_sources(plan.config)

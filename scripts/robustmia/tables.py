@@ -18,7 +18,8 @@ ACCURACIES = {
     "verified_test_accuracy": "ver. test",
 }
 RULES = ("oracle", "split")
-STYLESHEET = "body{font:15px sans-serif;margin:2em}td,th{padding:.3em .8em;text-align:right}th:first-child,td:first-child{text-align:left}tr:nth-child(even){background:#f3f3f3}p{max-width:50em;color:#444}"
+NORMS = {"linf": "l-inf", "l2": "l2"}
+STYLESHEET = "body{font:15px sans-serif;margin:2em}td,th{padding:.3em .8em;text-align:right;white-space:nowrap}th:first-child,td:first-child{text-align:left}tr:nth-child(even){background:#f3f3f3}p{max-width:50em;color:#444}"
 
 
 def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
@@ -86,7 +87,7 @@ def _note(membership: pd.DataFrame, attack: dict) -> str:
     seeds = membership.seed.nunique()
     spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
     return (
-        f"Percent, {spread}; {first.members} members and {first.nonmembers} non-members. Adversarial: {attack['norm']} "
+        f"Percent, {spread}; {first.members} members and {first.nonmembers} non-members. Adversarial: {NORMS[attack['norm']]} "
         f"ball of radius {attack['epsilon']:g}, {attack['steps']} steps. The oracle threshold is chosen on the evaluated "
         f"records, and gives {100 * membership.floor_accuracy.mean():.1f} % without any information; split is chosen on "
         "one half and scored on the other."
