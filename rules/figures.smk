@@ -135,3 +135,4 @@ rule examples:
 rule figures:
     input:
         plan.each_figure(f"{RESULTS}/figures/{{dataset}}/{{figure}}.pdf"),
+        plan.each_figure(f"{RESULTS}/figures/{{dataset}}/{{figure}}.png"),

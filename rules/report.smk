@@ -13,6 +13,8 @@ rule report:
         "../envs/report.yaml"
     params:
         config=config,
+        code=code_of("report"),
+        captions=plan.captions(Path(workflow.basedir) / "report"),
         snakefile=str(workflow.main_snakefile),
     script:
         "../scripts/report.py"

@@ -88,4 +88,8 @@ rule tables:
             f"{RESULTS}/tables/{{table}}.csv",
             table=["membership_inference", "robustness"],
         ),
-        plan.each_dataset(rules.paper_table.output.csv),
+        [
+            path
+            for pattern in rules.paper_table.output
+            for path in plan.each_dataset(pattern)
+        ],

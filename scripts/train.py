@@ -11,19 +11,18 @@ with job(snakemake):
     from robustmia.data.split import Split
     from robustmia.device import pick_device
     from robustmia.table_files import write_table
-    from robustmia.training import Checkpoint, Trainer
+    from robustmia.training import Trainer
 
     spec, identity = snakemake.params.spec, snakemake.params.identity
-    checkpoint = Checkpoint(Path(snakemake.params.checkpoint))
     trainer = Trainer(
         spec,
         Records.load(snakemake.input.records),
         Split.load(snakemake.input.split),
-        checkpoint,
+        Path(snakemake.params.checkpoint),
         pick_device(snakemake.threads),
         name="{dataset}/{run}/seed{seed}".format(**identity),
     )
     model, history = trainer.run()
     save_file(model.state_dict(), snakemake.output.model)
     write_table(history.assign(**identity)[[*identity, *history]], snakemake.output.history)
-    checkpoint.discard()
+trainer.checkpoint.discard()  # now that everything is written

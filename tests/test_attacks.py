@@ -193,3 +193,19 @@ def test_distributional_perturbation_moves_further_with_its_coefficient():
     ]
     assert distances == sorted(distances)
     assert distances[0] > 0
+
+
+def test_a_step_has_the_length_asked_for_however_small_the_gradient():
+    """Squares of a saturated network's gradients underflow in float32."""
+    gradient = torch.full((2, 1, 3, 3), 1e-24)
+    gradient[1] = 0.0
+    direction = Ball("l2", 1.0).steepest(gradient)
+    assert length(direction, "l2").tolist() == pytest.approx([1.0, 0.0])
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_evaluation_attack_uses_its_norm(norm):
+    model, (images, labels) = small_network(), small_batch(count=16)
+    settings = Adversarial(name="adversarial", norm=norm, epsilon=0.2)
+    moved = settings.attack(model, images, labels, torch.Generator()) - images
+    assert length(moved, norm).max() == pytest.approx(0.2, abs=1e-5)

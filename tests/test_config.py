@@ -14,6 +14,7 @@ import yaml
 from conftest import ROOT, Workflow, shared
 from robustmia.config import read_config
 from robustmia.config_docs import configuration_page
+from robustmia.plan import Plan
 from test_data import put_fashion_mnist, put_images
 
 PGD = "datasets.digits.runs.pgd.method"
@@ -50,7 +51,7 @@ BAD_SETTINGS: dict[str, tuple[dict, str]] = {
     ),
     "nothing like any key": (at(f"{TRAINING}.qqqq", 3), r"training\.qqqq: unknown key; remove it"),
     "setting of another optimiser": (
-        at(f"{TRAINING}.optimizer", {"name": "adam", "nesterov": None}),
+        at(f"{TRAINING}.optimizer", {"name": "adam"}),
         r"training\.optimizer\.momentum: not a setting of this group; remove it, or set it to null",
     ),
     "unknown data set": (
@@ -105,10 +106,12 @@ BAD_SETTINGS: dict[str, tuple[dict, str]] = {
         ),
         r"schedule: epochs must rise",
     ),
-    "nesterov without momentum": (
-        at(f"{TRAINING}.optimizer", {"nesterov": True, "momentum": 0}),
-        r"optimizer: nesterov needs a momentum above 0",
-    ),
+    "truth for a number": (at(f"{TRAINING}.epochs", True), r"digits\.training: epochs is true; give a number"),
+    "truth among seeds": ({"seeds": [True]}, r"config: the configuration: seeds is \[true\]; give a number"),
+    "seed too large": ({"seeds": [2**32]}, r"config: seeds\.0: 4294967296 will not do; it should be less than"),
+    "one non-member": (at("datasets.digits.split.max_nonmembers", 1), r"split\.max_nonmembers: 1 will not do"),
+    "brace in a folder": ({"results_dir": "res{a}ults"}, r"results_dir: res\{a\}ults has a brace"),
+    "number for a folder": ({"results_dir": 3}, r"results_dir: 3 will not do; it should be a path"),
     "name with a slash": (
         {"datasets": {"a/b": dataset({"name": "digits"})["datasets"]["mine"]}},
         r"config: datasets\.a/b: a name starts with a letter .* rename 'a/b'",
@@ -334,7 +337,14 @@ def test_a_runs_changes_are_laid_over_its_data_set(tmp_path):
         "architecture": {"width": 64},
         "training": {"epochs": 7, "optimizer": {"name": "adam", "learning_rate": 0.001}},
     }
-    wide = read_config(raw).datasets["digits"].runs["wide"]
+    config = read_config(raw)
+    plan = Plan(config)
+    assert plan.train("digits", "wide", 0)["architecture"]["width"] == 64
+    assert plan.signal("digits", "wide", 0, "benign")["architecture"]["width"] == 64
+    assert plan.train("digits", "wide", 0)["training"]["epochs"] == 7
+    assert plan.train("digits", "natural", 0)["training"]["epochs"] == raw["datasets"]["digits"]["training"]["epochs"]
+    assert plan.runs("digits") == ["natural", "wide", "pgd", "distributional", "trades"]
+    wide = config.datasets["digits"].runs["wide"]
     assert (wide.architecture.name, wide.architecture.width) == ("small_cnn", 64)
     assert (wide.training.epochs, wide.training.batch_size, wide.training.optimizer.name) == (7, 64, "adam")
 

@@ -7,7 +7,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from conftest import shared
 from robustmia.inference.evaluate import evaluate
@@ -204,6 +204,14 @@ def test_rows_have_the_columns_of_the_contract():
     np.testing.assert_allclose(table.advantage, 2 * table.accuracy - 1, atol=1e-12)
     assert table["tpr_at_0.1pct_fpr"].isna().all()  # 120 non-members do not resolve it
     assert table[table.threshold_rule == "oracle"].floor_accuracy.notna().all()
+    assert table[table.threshold_rule != "oracle"].floor_accuracy.isna().all()
+    given = signal(150, 120, 0)
+    scores = [log_odds(given.members, given.member_labels), log_odds(given.nonmembers, given.nonmember_labels)]
+    expected = ROC.of(*scores).true_positive_rate_at(0.01, 120)
+    assert table[table.strategy == "I_B"].tpr_at_1pct_fpr.tolist() == [expected, expected]
+    first = results.roc.iloc[0]
+    wilson = binomtest(round(first.true_positive_rate * 150), 150).proportion_ci(method="wilson")
+    assert first.true_positive_rate_high == pytest.approx(wilson.high)
     robustness = results.robustness.iloc[0]
     correct = table[(table.strategy == "correctness") & (table.signal == "benign")].iloc[0]
     assert correct.accuracy == pytest.approx(0.5 + (robustness.train_accuracy - robustness.test_accuracy) / 2)

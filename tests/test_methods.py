@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy, softmax
 
 from conftest import small_batch, small_network
+from robustmia.attacks import Ball, cross_entropy_loss, kl_divergence_from, pgd
 from robustmia.methods.base import Progress
 from robustmia.methods.distributional import Distributional
 from robustmia.methods.natural import Natural
@@ -102,3 +103,44 @@ def test_every_method_is_listed_under_its_own_name_and_trains_parameters(name):
     model, (images, labels) = small_network(), small_batch()
     method.loss(model, images, labels, LATE, generator()).loss.backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+
+
+# ---------------------------------------------------------------- settings that must reach the attack
+
+
+def expected_pgd(norm: str, epsilon: float, *, start: str, objective: str, steps: int = 4) -> torch.Tensor:
+    """The adversarial images of the small batch, asked of the attack directly with the same random numbers."""
+    model, (images, labels) = small_network(), small_batch()
+    objectives = {"cross_entropy": cross_entropy_loss(labels), "kl": kl_divergence_from(model(images).detach())}
+    step_size = 2.5 * epsilon / steps
+    ball = Ball(norm, epsilon)
+    return pgd(
+        model, images, objectives[objective], ball, steps=steps, step_size=step_size, start=start, generator=generator()
+    )
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("random_start", [False, True])
+def test_pgd_attacks_with_its_own_settings(norm, random_start):
+    model, (images, labels) = small_network(), small_batch()
+    method = PGD(name="pgd", norm=norm, epsilon=0.3, steps=4, random_start=random_start)
+    step = method.loss(model, images, labels, LATE, generator())
+    start = "uniform" if random_start else "clean"
+    torch.testing.assert_close(
+        step.adversarial[0], model(expected_pgd(norm, 0.3, start=start, objective="cross_entropy"))
+    )
+
+
+def test_a_warm_up_shrinks_the_steps_with_the_ball():
+    model, (images, labels) = small_network(), small_batch()
+    method = PGD(name="pgd", epsilon=0.4, steps=4, random_start=False, epsilon_warmup_epochs=8.0)
+    step = method.loss(model, images, labels, Progress(2.0, 10), generator())
+    expected = expected_pgd("linf", 0.1, start="clean", objective="cross_entropy")
+    torch.testing.assert_close(step.adversarial[0], model(expected))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_trades_attacks_the_divergence_from_a_gaussian_start(norm):
+    model, (images, labels) = small_network(), small_batch()
+    step = TRADES(name="trades", norm=norm, epsilon=0.3, steps=4).loss(model, images, labels, LATE, generator())
+    torch.testing.assert_close(step.adversarial[0], model(expected_pgd(norm, 0.3, start="gaussian", objective="kl")))

@@ -24,7 +24,7 @@ from robustmia.settings import (
     OneCycleScheduleSettings,
     PiecewiseScheduleSettings,
 )
-from robustmia.training import Checkpoint, Trainer, augment, schedule_factor
+from robustmia.training import Trainer, augment, schedule_factor
 
 
 def tiny_records() -> tuple[Records, Split]:
@@ -60,7 +60,7 @@ def tiny_spec(method: str = "pgd", **training) -> dict:
 
 def trainer(spec: dict, checkpoint: Path) -> Trainer:
     torch.set_num_threads(1)
-    return Trainer(spec, *tiny_records(), Checkpoint(checkpoint), torch.device("cpu"), "tiny")
+    return Trainer(spec, *tiny_records(), checkpoint, torch.device("cpu"), "tiny")
 
 
 KILLED = """
@@ -233,3 +233,66 @@ def test_gradient_clipping_bounds_the_step(tmp_path):
     training.run()
     after = torch.cat([p.detach().flatten() for p in training.model.parameters()])
     assert (after - before).norm() == pytest.approx(1e-3, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        (
+            {"name": "sgd", "learning_rate": 0.1, "momentum": 0.7, "weight_decay": 0.02},
+            {"momentum": 0.7, "weight_decay": 0.02},
+        ),
+        ({"name": "adam", "learning_rate": 0.1, "weight_decay": 0.03}, {"betas": (0.9, 0.999), "weight_decay": 0.03}),
+    ],
+)
+def test_the_optimizer_has_the_settings_given(tmp_path, optimizer, expected):
+    training = trainer(tiny_spec("natural", optimizer=optimizer), tmp_path / "c.pt")
+    group = training.optimizer.param_groups[0]
+    assert {key: group[key] for key in expected} == expected
+    assert type(training.optimizer).__name__.lower() == optimizer["name"]
+
+
+def test_the_monitor_looks_at_each_side_under_its_own_attack(tmp_path):
+    """Non-members with labels of another class: only members can be right; and a wide ball leaves nobody right."""
+    records, split = tiny_records()
+    labels = records.labels.copy()
+    labels[split.nonmembers] = (labels[split.nonmembers] + 1) % 3
+    optimizer = {"name": "adam", "learning_rate": 0.01}
+    monitor = {"every": 60, "records": 30, "epsilon": 0.4, "steps": 5}
+    spec = tiny_spec("natural", epochs=60, augmentation={}, optimizer=optimizer, monitor=monitor)
+    wrong = Records(records.images, labels, records.class_names)
+    training = Trainer(spec, wrong, split, tmp_path / "c.pt", torch.device("cpu"))
+    last = training.run()[1].iloc[-1]
+    assert last.member_clean == 1.0
+    assert last.nonmember_clean < 0.3
+    assert last.member_adversarial < 0.5
+
+
+def test_a_state_of_other_images_is_not_gone_on_with(tmp_path):
+    spec = tiny_spec("natural")
+    trainer(spec, tmp_path / "c.pt").run()
+    records, split = tiny_records()
+    other = Records(255 - records.images, records.labels, records.class_names)
+    started_over, _ = Trainer(spec, other, split, tmp_path / "c.pt", torch.device("cpu")).run()
+    from_nothing, _ = Trainer(spec, other, split, tmp_path / "d.pt", torch.device("cpu")).run()
+    assert torch.equal(next(started_over.parameters()), next(from_nothing.parameters()))
+
+
+def test_weights_that_blow_up_in_the_last_step_are_no_model(tmp_path):
+    optimizer = {"name": "sgd", "learning_rate": 1e38}
+    spec = tiny_spec(
+        "natural", epochs=1, batch_size=50, optimizer=optimizer, schedule={"name": "constant"}, monitor=None
+    )
+    spec["architecture"] = {"name": "small_cnn", "width": 2}
+    training = trainer(spec, tmp_path / "c.pt")
+    descend = training._descend
+
+    def poisoned(step, progress):
+        rate = descend(step, progress)
+        training.model[0].weight.data.fill_(float("inf"))
+        return rate
+
+    training._descend = poisoned
+    with pytest.raises(UserError, match="the loss became infinite in epoch 1, batch 1 of 1"):
+        training.run()
+    assert not (tmp_path / "c.pt").exists()

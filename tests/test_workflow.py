@@ -86,6 +86,7 @@ def test_the_tables_are_long_and_tidy(smoke):
     assert list(membership.run.unique()) == list(RUNS)
     assert len(membership) == len(RUNS) * 2 * 3
     assert (membership.members == 120).all()
+    assert (membership.nonmembers == 100).all()
     robustness = pd.read_csv(results(smoke) / "tables" / "robustness.csv")
     assert robustness.columns.tolist() == [
         "dataset",

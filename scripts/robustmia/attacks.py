@@ -75,7 +75,9 @@ class Ball:
         """The direction of unit norm along which a linear function with this gradient rises most."""
         if self.norm == "linf":
             return gradient.sign()
-        return gradient / _l2_norm(gradient).clamp(min=torch.finfo(gradient.dtype).tiny)
+        largest = gradient.abs().flatten(1).amax(1).view(-1, 1, 1, 1)
+        scaled = gradient / largest.clamp(min=torch.finfo(gradient.dtype).tiny)  # whose squares do not underflow
+        return scaled / _l2_norm(scaled).clamp(min=torch.finfo(gradient.dtype).tiny)
 
     def sample(self, centre: Tensor, generator: torch.Generator) -> Tensor:
         """One uniform point of the norm's ball around each image, clipped to valid pixels."""
@@ -163,8 +165,8 @@ def distributional_perturbation(
     """Ascent on the loss minus an l-inf transport cost (Sinha et al. 2018), as Song et al. trained with.
 
     With g = coefficient * dL/dx_t and m the mean of |g| over the whole batch,
-    x_{t+1} = clip(x_t + g - m sign(x_t + g - x_0), 0, 1). There is no ball: the pull m towards the clean image bounds the
-    distance. L is the cross-entropy of each image by itself, so the move does not depend on the number of images.
+    x_{t+1} = clip(x_t + g - m sign(x_t + g - x_0), 0, 1). There is no ball: each step is pulled back by m, and only the
+    valid pixels bound the distance. L is the cross-entropy of each image by itself, so the move does not depend on the number of images.
     """
     moved = images
     with evaluation_mode(model):

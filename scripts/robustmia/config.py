@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import (
     BaseModel,
     Field,
-    NonNegativeInt,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -41,7 +42,17 @@ else:
     AnySource = Annotated[reduce(or_, classes(SOURCES)), Field(discriminator="name")]
     AnyMethod = Annotated[reduce(or_, classes(METHODS)), Field(discriminator="name")]
 
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=60)]
+WANTED = {
+    "path_type": "a path",
+    "model_type": "a group of settings",
+    "model_attributes_type": "a group of settings",
+    "dict_type": "a group of settings",
+    "tuple_type": "a list",
+    "too_short": "given, with at least one entry",
+    "string_too_long": "at most 60 characters long",
+}
 OVERRIDES = ("architecture", "training")
 
 
@@ -104,7 +115,7 @@ class Config(Settings):
 
     data_dir: Path = Field(Path("data"), description="where data sets are kept, in the layout of their own tools")
     results_dir: Path = Field(Path("results"), description="where everything that the pipeline makes goes")
-    seeds: tuple[NonNegativeInt, ...] = Field(
+    seeds: tuple[Seed, ...] = Field(
         (0,), min_length=1, description="each run is trained once for each seed, which also draws the split"
     )
     datasets: dict[Name, DatasetSettings] = Field(
@@ -116,6 +127,13 @@ class Config(Settings):
     @classmethod
     def _leave_out(cls, raw: Any) -> Any:
         return {name: value for name, value in raw.items() if value is not None} if isinstance(raw, dict) else raw
+
+    @field_validator("results_dir")
+    @classmethod
+    def _no_wildcard(cls, folder: Path) -> Path:
+        if set("{}") & set(str(folder)):
+            raise ValueError(f"{folder} has a brace, which Snakemake takes for a wildcard; name another folder")
+        return folder
 
     @field_validator("seeds")
     @classmethod
@@ -157,10 +175,20 @@ def read_config(raw: dict[str, Any]) -> Config:
 
 
 def check_sources(config: Config) -> None:
-    """Raise `UserError` for a data set whose files are missing, unless it is already in the results."""
+    """Raise `UserError` for a data set whose files are missing, unless the results hold it already."""
     for name, dataset in config.datasets.items():
-        if not (config.results_dir / "data" / name / "dataset.npz").exists():
+        folder = config.results_dir / "data" / name
+        if not ((folder / "dataset.npz").exists() and _fetched(folder / "dataset.spec.json") == dataset.source):
             dataset.source.check(config.data_dir)
+
+
+def _fetched(spec: Path) -> Source | None:
+    """The source that a fetched data set came from; None where nothing says so."""
+    try:
+        source = json.loads(spec.read_text(encoding="utf-8"))["spec"]["source"]
+        return resolve_name(source["class"])(**source["settings"])
+    except (OSError, ValueError, KeyError, AttributeError, ImportError):  # not there, or of another version
+        return None
 
 
 def _require_writable(results_dir: Path) -> None:
@@ -232,7 +260,7 @@ def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str
         return f"config: {key}: a name starts with a letter and has letters, digits, '_', '.' and '-' only; rename {given!r}"
     if kind == "value_error":
         return f"config: {key}: {context['error']}"
-    what = problem["msg"].removeprefix("Input should be ").replace("Dictionary", "the group")
+    what = WANTED.get(kind) or problem["msg"].removeprefix("Input should be ")
     shown = repr(given) if len(repr(given)) < 60 else f"{repr(given)[:57]}..."
     return f"config: {key}: {shown} will not do; it should be {what}"
 

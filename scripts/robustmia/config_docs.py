@@ -34,7 +34,7 @@ holds the two together.
 
 - `--configfile FILE` lays a file over `config.yaml`, key by key; `--config key=value` lays one key over both.
 - A data set or a run set to `null` is left out. So is a setting of another member of a named group, which an overlay
-  would otherwise inherit: `optimizer: {name: adam, momentum: null, nesterov: null}`.
+  would otherwise inherit: `optimizer: {name: adam, momentum: null}`.
 - A run's `architecture` and `training` are laid over its data set's, key by key. A group whose `name` differs replaces
   the other whole.
 - An unknown key, a wrong type or a value out of range is one line that names the key, before any job starts.

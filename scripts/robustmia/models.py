@@ -65,7 +65,9 @@ def _plain_network(image: ImageShape, classes: int, convolutions: list[tuple[int
 
 
 class ResidualUnit(nn.Module):
-    """Pre-activation unit: x + conv(relu(bn(conv(relu(bn(x)))))), a 1 x 1 convolution on x where the shape changes."""
+    """Pre-activation unit: x + conv(relu(bn(conv(a)))) with a = relu(bn(x)); where the shape changes, a 1 x 1 convolution of a
+    stands for x.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
@@ -113,7 +115,8 @@ def build_network(architecture: dict, image: ImageShape, classes: int, seed: int
         architecture: the settings of one network of `robustmia.settings`, `name` among them.
         image: channels, height and width of an image.
         classes: number of logits.
-        seed: of the initial weights; two networks of one seed are equal, and the global generator is left as it was.
+        seed: of the initial weights, drawn on the CPU; two networks of one seed are equal, and the CPU's global generator
+            is left as it was.
 
     Raises:
         UserError: `input_mean` does not have one number per channel.

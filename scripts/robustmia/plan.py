@@ -160,6 +160,11 @@ class Plan:
             chosen.append(SIGNALS[signal])
         return code_digest(script, *(path.partition(":")[0] for path in chosen))
 
+    @staticmethod
+    def captions(folder: Path) -> str:
+        """A digest of the texts of the report."""
+        return digest(*(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.rst"))))
+
     def checkpoint(self, dataset: str, run: str, seed: int) -> str:
         """Where a training keeps its state: a path of its own for each spec and code, not one that Snakemake deletes."""
         key = digest(self.train(dataset, run, seed), self.code("train", dataset, run))

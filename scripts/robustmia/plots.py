@@ -1,13 +1,14 @@
 """Figures, one function each, drawn from the tables alone.
 
 Each takes its table, the order of runs and its settings, and returns a matplotlib figure. Colours are those of seaborn's
-colour-blind palette unless set otherwise, one for each run throughout; what colour says, shape or line style says too.
+colour-blind palette unless set otherwise; what colour says, shape or line style says too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib
@@ -90,7 +91,7 @@ def inference_accuracy(table: pd.DataFrame, runs: Sequence[str], settings: Figur
     table = table[table.threshold_rule.isin(["oracle", "split"])]
     strategies = list(table.strategy.unique())
     colors = dict(zip(strategies, _palette(settings, len(strategies)), strict=True))
-    markers = dict(zip(strategies, MARKERS, strict=False))
+    markers = dict(zip(strategies, cycle(MARKERS), strict=False))
     figure, axes = _grid(1, 1, settings)
     axis = axes[0, 0]
     offsets = np.linspace(-0.2, 0.2, len(strategies)) if len(strategies) > 1 else [0.0]
@@ -167,8 +168,8 @@ def roc(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> F
     return figure
 
 
-def _dashes() -> list[tuple[float, ...]]:
-    return [(), (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 1, 1, 1, 1, 1), (2, 2), (6, 2)]
+def _dashes() -> Iterator[tuple[float, ...]]:
+    return cycle([(), (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 1, 1, 1, 1, 1), (2, 2), (6, 2)])
 
 
 # ---------------------------------------------------------------- loss histograms
@@ -227,7 +228,7 @@ def leakage_and_gap(table: pd.DataFrame, runs: Sequence[str], settings: FigureSe
     axis.plot(
         [0, widest], [0.5, 0.5 + widest / 2], color=GREY, linewidth=0.8, linestyle=":", label="correctness baseline"
     )
-    for run, marker in zip(runs, MARKERS, strict=False):
+    for run, marker in zip(runs, cycle(MARKERS), strict=False):
         rows = table[table.run == run]
         axis.plot(rows.robust_gap, rows.accuracy, marker, color=colors[run], alpha=0.35, markersize=3)
         axis.errorbar(
@@ -242,6 +243,7 @@ def leakage_and_gap(table: pd.DataFrame, runs: Sequence[str], settings: FigureSe
             elinewidth=1,
             label=run.replace("_", " "),
         )
+    axis.xaxis.set_major_locator(MaxNLocator(6))
     axis.set(xlabel="adv. train accuracy − adv. test accuracy", ylabel=f"accuracy of {_symbol('I_A')}, honest split")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     sns.despine(figure)
@@ -264,7 +266,9 @@ def training_curves(table: pd.DataFrame, runs: Sequence[str], settings: FigureSe
                 values = by_epoch[f"{side}_{kind}"]
                 axis.fill_between(values.min().index, values.min(), values.max(), color=color, alpha=0.2, linewidth=0)
                 label = f"{side.replace('non', 'non-')}s, {kind}"
-                axis.plot(values.mean(), line, color=color, label=label)
+                axis.plot(values.mean(), line, marker="." if by_epoch.ngroups == 1 else "", color=color, label=label)
+        if not by_epoch.ngroups:
+            axis.text(0.5, 0.5, "no monitor", transform=axis.transAxes, ha="center", va="center", color=GREY)
         axis.set_title(run.replace("_", " "), loc="left")
         axis.set_ylim(-0.02, 1.02)
     for axis in axes.flat[len(runs) :]:

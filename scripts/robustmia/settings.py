@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,7 @@ from pydantic import (
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+AtLeastTwo = Annotated[int, Field(ge=2)]
 Norm = Literal["linf", "l2"]
 
 
@@ -24,6 +25,16 @@ class Settings(BaseModel):
     """A group of settings: an unknown key is an error, and nothing changes once it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, raw: Any) -> Any:
+        """YAML's true is Python's 1: refuse it where a number is meant."""
+        for key, value in raw.items() if isinstance(raw, dict) else ():
+            truths = any(isinstance(part, bool) for part in (value if isinstance(value, list) else [value]))
+            if truths and key in cls.model_fields and cls.model_fields[key].annotation is not bool:
+                raise ValueError(f"{key} is {str(value).lower()}; give a number or a text")
+        return raw
 
 
 # ---------------------------------------------------------------- perturbations
@@ -117,14 +128,7 @@ class SGDSettings(Settings):
     name: Literal["sgd"]
     learning_rate: PositiveFloat = Field(description="the schedule's factor 1")
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(0.9, description="momentum; 0: none")
-    nesterov: bool = Field(False, description="Nesterov's momentum")
     weight_decay: NonNegativeFloat = Field(0.0, description="L2 term added to the gradient of every parameter")
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> SGDSettings:
-        if self.nesterov and not self.momentum:
-            raise ValueError("nesterov needs a momentum above 0")
-        return self
 
 
 class AdamSettings(Settings):
@@ -232,10 +236,10 @@ class SplitSettings(Settings):
     members_per_class: PositiveInt | None = Field(
         None, description="this many images of each class become members, the rest non-members"
     )
-    max_members: PositiveInt | None = Field(
+    max_members: AtLeastTwo | None = Field(
         None, description="at most this many members; the others go to the shadow pool"
     )
-    max_nonmembers: PositiveInt | None = Field(
+    max_nonmembers: AtLeastTwo | None = Field(
         None, description="at most this many non-members; the others go to the shadow pool"
     )
 

@@ -97,9 +97,9 @@ def _note(membership: pd.DataFrame, attack: dict) -> str:
 def _latex_heading(name: str) -> str:
     symbol, _, rest = name.partition("_")
     if symbol == "I":
-        letter, _, rule = rest.partition(" ")
-        return rf"$\mathcal{{I}}_{letter}$ {rule}"
-    return name
+        strategy, _, rule = rest.partition(" ")
+        return rf"$\mathcal{{I}}_\mathrm{{{strategy}}}$ {rule}"
+    return name.replace("_", " ")
 
 
 def leakage_and_gap(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:

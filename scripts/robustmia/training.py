@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
@@ -39,6 +40,8 @@ from robustmia.settings import (
 logger = logging.getLogger(__name__)
 
 MONITOR_COLUMNS = ("member_clean", "member_adversarial", "nonmember_clean", "nonmember_adversarial")
+SHOWN_EVERY = 50  # batches between two looks at the running loss, which the device has to be waited for
+WATCHED_AT_ONCE = 256
 
 
 # ---------------------------------------------------------------- parts of a step
@@ -90,7 +93,6 @@ def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Opti
             model.parameters(),
             options.learning_rate,
             momentum=options.momentum,
-            nesterov=options.nesterov,
             weight_decay=options.weight_decay,
         )
     return torch.optim.Adam(model.parameters(), options.learning_rate, weight_decay=options.weight_decay)
@@ -108,16 +110,27 @@ def _hits(seen: tuple[Tensor, Tensor] | None) -> Tensor | float:
 
 
 class Checkpoint:
-    """The state after the last whole epoch, in one file that is replaced at once or not at all."""
+    """The state after the last whole epoch, in one file that is replaced at once or not at all.
 
-    def __init__(self, path: Path):
-        self.path = path
+    Args:
+        path: the file; its name tells spec and code apart.
+        data: a digest of what is trained on; a state of other data is not restored.
+    """
+
+    def __init__(self, path: Path, data: str = ""):
+        self.path, self.data = path, data
 
     def save(self, epoch: int, model: nn.Module, optimizer: torch.optim.Optimizer, history: list[dict]) -> None:
         """Write the state after `epoch` epochs."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        state = {"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}
+        temporary = self.path.with_suffix(".tmp")
+        state = {
+            "data": self.data,
+            "epoch": epoch,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "history": history,
+        }
         try:
             with temporary.open("wb") as file:
                 torch.save(state, file)
@@ -136,6 +149,9 @@ class Checkpoint:
             return 0, []
         try:
             state = torch.load(self.path, map_location=device, weights_only=True)
+            if state["data"] != self.data:
+                logger.warning("%s is of other images; training starts over", self.path)
+                return 0, []
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
             return state["epoch"], state["history"]
@@ -164,7 +180,7 @@ class Trainer:
         spec: `architecture`, `method` (`class`, `settings`), `training` and `seed`, as `robustmia.plan` lays them out.
         records: all records of the data set.
         split: which of them are members.
-        checkpoint: where the state is kept between epochs.
+        checkpoint: the file that keeps the state between epochs.
         device: where everything happens.
         name: what the progress bar calls this training.
     """
@@ -174,15 +190,17 @@ class Trainer:
         spec: dict,
         records: Records,
         split: Split,
-        checkpoint: Checkpoint,
+        checkpoint: Path,
         device: torch.device,
         name: str = "train",
     ):
         self.seed: int = spec["seed"]
         self.settings: TrainingSettings = TypeAdapter(TrainingSettings).validate_python(spec["training"])
         self.method: Method = resolve_name(spec["method"]["class"])(**spec["method"]["settings"])
-        self.device, self.checkpoint, self.name = device, checkpoint, name
+        self.device, self.name = device, name
         self.images, self.labels = to_device(records, split.members, device)
+        members = records.images[split.members].tobytes() + records.labels[split.members].tobytes()
+        self.checkpoint = Checkpoint(checkpoint, hashlib.sha256(members).hexdigest())
         self.watched = self._watched(records, split, self.settings.monitor)
         network_seed = derive_seed(self.seed, "weights")
         self.model = build_network(
@@ -219,7 +237,7 @@ class Trainer:
                 started = perf_counter()
                 row = {"epoch": epoch + 1, **self._epoch(epoch, bar), **self._monitor(epoch)}
                 history.append(row)
-                self._show(bar, history)
+                bar.set_postfix_str(_in_words(history))
                 rate = len(self.labels) / (perf_counter() - started)
                 logger.info("epoch %d/%d  %s  %.0f images/s", epoch + 1, epochs, _in_words(history), rate)
                 self.checkpoint.save(epoch + 1, self.model, self.optimizer, history)
@@ -241,13 +259,10 @@ class Trainer:
             clean += _hits(step.clean)
             adversarial += _hits(step.adversarial)
             bar.update(len(labels))
+            if batch % SHOWN_EVERY == SHOWN_EVERY - 1:
+                bar.set_postfix_str(_in_words([_row(learning_rate, losses, clean, adversarial)]))
         self._require_finite(torch.stack(losses), epoch)
-        return {
-            "learning_rate": learning_rate,
-            "loss": torch.stack(losses).double().mean().item(),
-            "clean_accuracy": _ratio(clean),
-            "adversarial_accuracy": _ratio(adversarial),
-        }
+        return _row(learning_rate, losses, clean, adversarial)
 
     def _batches(self, epoch: int) -> Iterator[Tensor]:
         order = torch.randperm(
@@ -268,11 +283,12 @@ class Trainer:
         return learning_rate
 
     def _require_finite(self, losses: Tensor, epoch: int) -> None:
+        weights_are_finite = torch.stack([value.isfinite().all() for value in self.model.state_dict().values()]).all()
         bad = torch.nonzero(~losses.isfinite())
-        if len(bad):
-            batch = int(bad[0])
+        if len(bad) or not weights_are_finite:
+            batch = int(bad[0]) if len(bad) else len(losses) - 1
             raise UserError(
-                f"{self.name}: the loss became {losses[batch].item()} in epoch {epoch + 1}, batch {batch + 1} of "
+                f"{self.name}: the loss became {losses[batch].item() if len(bad) else 'infinite'} in epoch {epoch + 1}, batch {batch + 1} of "
                 f"{len(losses)}; lower training.optimizer.learning_rate ({self.settings.optimizer.learning_rate}) or set "
                 f"training.gradient_clip ({self.settings.gradient_clip or 'empty'})"
             )
@@ -294,22 +310,31 @@ class Trainer:
         if monitor is None or ((epoch + 1) % monitor.every and epoch + 1 < self.settings.epochs):
             return row
         for side, (images, labels) in self.watched.items():
-            pixels = to_pixels(images)
-            adversarial = pgd(
-                self.model,
-                pixels,
-                cross_entropy_loss(labels),
-                Ball(monitor.norm, monitor.epsilon),
-                steps=monitor.steps,
-                step_size=monitor.resolved_step_size,
-                start="clean",
-            )
-            for kind, seen in (("clean", pixels), ("adversarial", adversarial)):
-                row[f"{side}_{kind}"] = (predict(self.model, seen).argmax(1) == labels).float().mean().item()
+            hits = {kind: torch.zeros(2, device=self.device) for kind in ("clean", "adversarial")}
+            for some, theirs in zip(images.split(WATCHED_AT_ONCE), labels.split(WATCHED_AT_ONCE), strict=True):
+                pixels = to_pixels(some)
+                adversarial = pgd(
+                    self.model,
+                    pixels,
+                    cross_entropy_loss(theirs),
+                    Ball(monitor.norm, monitor.epsilon),
+                    steps=monitor.steps,
+                    step_size=monitor.resolved_step_size,
+                    start="clean",
+                )
+                hits["clean"] += _hits((predict(self.model, pixels), theirs))
+                hits["adversarial"] += _hits((predict(self.model, adversarial), theirs))
+            row |= {f"{side}_{kind}": _ratio(hits[kind]) for kind in hits}
         return row
 
-    def _show(self, bar: tqdm, history: list[dict]) -> None:
-        bar.set_postfix_str(_in_words(history))
+
+def _row(learning_rate: float, losses: list[Tensor], clean: Tensor, adversarial: Tensor) -> dict[str, float | None]:
+    return {
+        "learning_rate": learning_rate,
+        "loss": torch.stack(losses).double().mean().item(),
+        "clean_accuracy": _ratio(clean),
+        "adversarial_accuracy": _ratio(adversarial),
+    }
 
 
 def _ratio(hits: Tensor) -> float | None:
@@ -321,7 +346,7 @@ def _in_words(history: list[dict]) -> str:
     """Loss and accuracies of the last epoch; an accuracy that the method does not see is the monitor's latest."""
     words = [f"loss {history[-1]['loss']:.4f}"]
     for kind in ("clean", "adversarial"):
-        values = (row[column] for row in reversed(history) for column in (f"{kind}_accuracy", f"member_{kind}"))
+        values = (row.get(column) for row in reversed(history) for column in (f"{kind}_accuracy", f"member_{kind}"))
         latest = next((value for value in values if value is not None), None)
         words += [f"{kind} {latest:.3f}"] if latest is not None else []
     return "  ".join(words)

@@ -13,6 +13,8 @@ from tqdm import tqdm
 
 from robustmia.errors import UserError, in_one_line
 
+EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+
 Node = Path | zipfile.Path
 """A folder or a file, on disk or inside a zip: both have `name`, `iterdir`, `is_dir`, `is_file`, `read_bytes`."""
 
@@ -70,6 +72,8 @@ def _read_image(file: Node, size: tuple[int, int] | None) -> Image.Image:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
         reason = "not an image" if isinstance(error, UnidentifiedImageError) else in_one_line(error)
         raise UserError(f"{file}: damaged image ({reason}); restore or remove it") from error
+    if picture.mode not in EIGHT_BITS:
+        raise UserError(f"{file}: {picture.mode} pixels of more than 8 bits; convert the image to 8 bits")
     if picture.mode not in ("L", "RGB"):
-        picture = picture.convert("L" if picture.mode in ("1", "I", "I;16", "F") else "RGB")
+        picture = picture.convert("L" if picture.mode in ("1", "LA") else "RGB")
     return picture if size is None else picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)

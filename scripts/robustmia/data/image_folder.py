@@ -50,7 +50,12 @@ class ImageFolder(Source):
         folders = [child for child in children(root) if child.is_dir()]
         if len(folders) == 1 and folders[0].name not in ("train", "test"):  # a zip usually holds its own name once more
             folders = [child for child in children(folders[0]) if child.is_dir()] or folders
-        own_split = {"train", "test"} == {folder.name for folder in folders}
+        found = {folder.name for folder in folders}
+        own_split = {"train", "test"} == found
+        if not own_split and {"train", "test"} <= {name.lower() for name in found}:
+            raise UserError(
+                f"{path}: has {', '.join(sorted(found))}; a data set with sets of its own has train/ and test/ alone"
+            )
         groups = sorted(folders, key=lambda folder: folder.name != "train") if own_split else [None]
         files: list[Node] = []
         labels: list[int] = []

@@ -46,6 +46,10 @@ def draw_split(records: Records, settings: SplitSettings, seed: int) -> Split:
     else:
         candidates = _stratified_sets(records, settings, random)
     members, nonmembers = (random.permutation(rows) for rows in candidates)
+    if min(len(members), len(nonmembers)) < 2:
+        raise UserError(
+            f"datasets.*.split: {len(members)} members and {len(nonmembers)} non-members; at least 2 of each are needed"
+        )
     kept_members, rest_members = np.split(members, [settings.max_members or len(members)])
     kept_nonmembers, rest_nonmembers = np.split(nonmembers, [settings.max_nonmembers or len(nonmembers)])
     return Split(kept_members, kept_nonmembers, np.concatenate([rest_members, rest_nonmembers]))

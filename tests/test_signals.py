@@ -1,0 +1,92 @@
+"""A target model's signals: whose logits they are, and under which attack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from robustmia.data.digits import Digits
+from robustmia.data.split import Split, draw_split
+from robustmia.errors import UserError
+from robustmia.logits import Examples, SignalLogits
+from robustmia.models import build_network
+from robustmia.settings import SplitSettings
+from robustmia.signals.adversarial import Adversarial
+from robustmia.signals.benign import Benign
+from robustmia.signals.target import Target
+
+SPEC = {"architecture": {"name": "small_cnn", "width": 4}, "seed": 0}
+RECORDS = Digits(name="digits").load(Path("nowhere"))
+SPLIT = draw_split(RECORDS, SplitSettings(member_fraction=0.5, max_members=300, max_nonmembers=70), seed=0)
+
+
+@pytest.fixture
+def target(tmp_path) -> Target:
+    network = build_network(SPEC["architecture"], RECORDS.image_shape, 10, seed=5)
+    network[-1].weight.data *= 8  # far enough from uniform for an attack to matter
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    return Target(SPEC, tmp_path / "model.safetensors", RECORDS, SPLIT, torch.device("cpu"))
+
+
+def pixels(rows: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(RECORDS.images[rows]).float() / 255
+
+
+def test_the_benign_signal_is_the_models_answer_to_each_side(target, tmp_path):
+    signal = target.logits(Benign(name="benign"))
+    with torch.no_grad():
+        for logits, rows in ((signal.members, SPLIT.members), (signal.nonmembers, SPLIT.nonmembers)):
+            np.testing.assert_allclose(logits, target.model(pixels(rows)), rtol=1e-4, atol=1e-5)
+    assert np.array_equal(signal.member_labels, RECORDS.labels[SPLIT.members])
+    assert np.array_equal(signal.nonmember_labels, RECORDS.labels[SPLIT.nonmembers])
+    assert signal.members.dtype == np.float32
+    signal.save(tmp_path / "benign.npz")
+    assert np.array_equal(SignalLogits.load(tmp_path / "benign.npz").nonmembers, signal.nonmembers)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "margin"])
+def test_the_adversarial_signal_is_worse_for_the_true_class(target, loss):
+    benign = target.logits(Benign(name="benign"))
+    adversarial = target.logits(Adversarial(name="adversarial", epsilon=0.1, loss=loss))
+    for before, after, labels in (
+        (benign.members, adversarial.members, benign.member_labels),
+        (benign.nonmembers, adversarial.nonmembers, benign.nonmember_labels),
+    ):
+        rows = np.arange(len(labels))
+        assert (after[rows, labels] - after.max(1)).mean() < (before[rows, labels] - before.max(1)).mean() - 0.1
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_examples_are_non_members_moved_inside_the_ball(target, norm, tmp_path):
+    shown = target.examples(Adversarial(name="adversarial", norm=norm, epsilon=0.3))
+    assert np.array_equal(shown.rows, SPLIT.nonmembers[:2])
+    np.testing.assert_array_equal(shown.images, pixels(shown.rows))
+    moved = np.linalg.norm(
+        (shown.adversarial - shown.images).reshape(2, -1), ord=np.inf if norm == "linf" else 2, axis=1
+    )
+    assert (moved > 0.2).all()
+    assert (moved < 0.3 + 1e-5).all()
+    with torch.no_grad():
+        said = target.model(torch.from_numpy(shown.adversarial)).argmax(1)
+    assert np.array_equal(shown.adversarial_predictions, said)
+    shown.save(tmp_path / "examples.npz")
+    assert np.array_equal(Examples.load(tmp_path / "examples.npz").labels, RECORDS.labels[shown.rows])
+
+
+def test_random_starts_repeat_with_the_seed(target):
+    settings = Adversarial(name="adversarial", epsilon=0.1, steps=1, random_start=True)
+    first, again = target.logits(settings), target.logits(settings)
+    assert np.array_equal(first.members, again.members)
+    target.seed = 1
+    assert not np.array_equal(first.members, target.logits(settings).members)
+
+
+def test_weights_of_another_network_are_named(tmp_path):
+    other = build_network({"name": "small_cnn", "width": 5}, RECORDS.image_shape, 10, seed=0)
+    save_file(other.state_dict(), tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match=r"model\.safetensors: cannot be read as this network's weights"):
+        Target(SPEC, tmp_path / "model.safetensors", RECORDS, Split(*(np.arange(3),) * 3), torch.device("cpu"))

@@ -1,0 +1,154 @@
+"""Tables from known rows, and figures that show what they are given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from robustmia import plots
+from robustmia.figure_settings import FigureSettings
+from robustmia.logits import Examples
+from robustmia.table_files import read_table, write_table
+from robustmia.tables import concatenate, leakage_and_gap, paper_table, render
+
+ATTACK = {"norm": "linf", "epsilon": 0.1, "steps": 20}
+
+
+def rows(runs=("natural", "my_pgd"), seeds=(0, 1)) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Robustness and membership rows whose numbers tell where they came from."""
+    robustness, membership = [], []
+    for position, run in enumerate(runs):
+        for seed in seeds:
+            about = {"dataset": "d", "run": run, "method": "pgd", "seed": seed}
+            accuracies = {
+                "train_accuracy": 0.99,
+                "test_accuracy": 0.9 - seed / 10,
+                "adv_train_accuracy": 0.8 + position / 10,
+            }
+            empty = {"verified_train_accuracy": None, "verified_test_accuracy": None}
+            robustness.append(about | accuracies | {"adv_test_accuracy": 0.5} | empty)
+            for strategy, signal in (("I_B", "benign"), ("I_A", "adversarial")):
+                for rule, accuracy in (("oracle", 0.7), ("split", 0.6 + position / 100), ("fixed", 0.1)):
+                    accuracy += (strategy == "I_A") / 10
+                    membership.append(
+                        about
+                        | {"signal": signal, "strategy": strategy if rule != "fixed" else "correctness"}
+                        | {"threshold_rule": rule, "accuracy": accuracy}
+                        | {"accuracy_low": accuracy - 0.01, "accuracy_high": accuracy + 0.02}
+                        | {"floor_accuracy": 0.514 if rule == "oracle" else None, "members": 50, "nonmembers": 40}
+                    )
+    return pd.DataFrame(robustness), pd.DataFrame(membership)
+
+
+def test_the_papers_table_has_means_and_deviations_over_seeds():
+    table = paper_table(*rows()).set_index("run")
+    assert list(table.index) == ["natural", "my_pgd"]
+    assert list(table.columns[::2]) == [
+        "train", "test", "adv. train", "adv. test", "I_B oracle", "I_B split", "I_A oracle", "I_A split",
+    ]  # fmt: skip
+    assert table.test.tolist() == pytest.approx([0.85, 0.85])
+    assert table["test sd"].tolist() == pytest.approx([np.std([0.9, 0.8], ddof=1)] * 2)
+    assert table["adv. train"].tolist() == pytest.approx([0.8, 0.9])
+    assert table["I_B split"].tolist() == pytest.approx([0.60, 0.61])
+    assert table["I_A split"].tolist() == pytest.approx([0.70, 0.71])
+    assert table["I_A oracle"].tolist() == pytest.approx([0.8, 0.8])
+
+
+def test_one_seed_has_no_deviation():
+    robustness, membership = rows(seeds=(3,))
+    table = paper_table(robustness, membership)
+    assert table["test sd"].isna().all()
+    text = render("markdown", table, membership, ATTACK)
+    assert "| 60.0 " in text
+    assert "±" not in text
+    assert "one seed" in text
+
+
+def test_renderings_say_what_they_show():
+    robustness, membership = rows()
+    table = paper_table(robustness, membership)
+    markdown = render("markdown", table, membership, ATTACK)
+    assert "| 85.0 ± 7.1 |" in markdown
+    assert "50 members and 40 non-members" in markdown
+    assert "gives 51.4 % without any information" in markdown
+    assert "l-inf ball of radius 0.1, 20 steps" in markdown
+    latex = render("latex", table, membership, ATTACK)
+    assert r"my pgd & 99.0 $\pm$ 0.0 & 85.0 $\pm$ 7.1" in latex
+    assert r"$\mathcal{I}_\mathrm{A}$ split" in latex
+    assert all("_" not in line.replace(r"\mathcal{I}_", "") for line in latex.splitlines() if not line.startswith("%"))
+    assert "<td>85.0 ± 7.1</td>" in render("html", table, membership, ATTACK)
+
+
+def test_the_gap_is_train_minus_test_and_the_leakage_is_honest():
+    table = leakage_and_gap(*rows()).set_index(["run", "seed"])
+    assert table.robust_gap.loc["natural"].tolist() == pytest.approx([0.3, 0.3])
+    assert table.robust_gap.loc["my_pgd"].tolist() == pytest.approx([0.4, 0.4])
+    assert table.accuracy.loc["my_pgd"].tolist() == pytest.approx([0.71, 0.71])
+
+
+def test_tables_are_put_together_and_come_back_as_they_were(tmp_path):
+    first = pd.DataFrame({"run": ["NA", "b"], "x": [0.1 + 0.2, None]})
+    write_table(first, tmp_path / "a.csv")
+    write_table(first.assign(run="c"), tmp_path / "b.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "a.csv"), first)
+    both = concatenate([tmp_path / "a.csv", tmp_path / "b.csv"])
+    assert both.run.tolist() == ["NA", "b", "c", "c"]
+    write_table(both, tmp_path / "both.csv")
+    assert (tmp_path / "both.csv").read_text().splitlines()[1] == "NA,0.30000000000000004"
+
+
+# ---------------------------------------------------------------- figures
+
+
+MANY = tuple(f"run{number}" for number in range(12))
+
+
+def lines(figure) -> dict[str, np.ndarray]:
+    return {line.get_label(): line.get_xydata() for axis in figure.axes for line in axis.lines}
+
+
+def test_every_run_is_drawn_however_many_there_are():
+    robustness, membership = rows(MANY)
+    settings = FigureSettings()
+    assert len(plots.inference_accuracy(membership, MANY, settings).axes[0].get_yticks()) == 12
+    gap = plots.leakage_and_gap(leakage_and_gap(robustness, membership), MANY, settings)
+    assert {text.get_text() for text in gap.legends[0].get_texts()} >= set(MANY)
+    curve = pd.DataFrame({"false_positive_rate": [0.1, 1.0], "true_positive_rate": [0.2, 1.0]})
+    curve = curve.assign(true_positive_rate_low=0.1, true_positive_rate_high=1.0, strategy="I_B", signal="benign")
+    drawn = lines(plots.roc(pd.concat([curve.assign(run=run) for run in MANY]), MANY, settings))
+    assert set(MANY) <= set(drawn)
+    np.testing.assert_allclose(drawn["run3"], [[0.1, 0.2], [1.0, 1.0]])
+
+
+def test_training_curves_show_the_side_and_kind_they_name():
+    values = {"member_clean": 0.9, "member_adversarial": 0.7, "nonmember_clean": 0.8, "nonmember_adversarial": 0.6}
+    table = pd.DataFrame({"run": "a", "epoch": [1, 2], **{name: [0.1, value] for name, value in values.items()}})
+    drawn = lines(plots.training_curves(table, ["a"], FigureSettings()))
+    ends = {label: xy[-1].tolist() for label, xy in drawn.items()}
+    assert ends == {
+        "members, clean": [2, 0.9],
+        "members, adversarial": [2, 0.7],
+        "non-members, clean": [2, 0.8],
+        "non-members, adversarial": [2, 0.6],
+    }
+
+
+def test_training_without_a_monitor_is_said():
+    table = pd.DataFrame({"run": "a", "epoch": [1, 2]}).assign(
+        **dict.fromkeys(["member_clean", "member_adversarial", "nonmember_clean", "nonmember_adversarial"], np.nan)
+    )
+    figure = plots.training_curves(table, ["a"], FigureSettings())
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no monitor"]
+
+
+def test_examples_show_wrong_predictions_as_wrong():
+    images = np.random.default_rng(0).random((2, 3, 4, 4)).astype(np.float32)
+    labels = np.array([0, 1])
+    shown = Examples(labels, images, 1 - images, labels, labels, np.array([0, 0]))
+    figure = plots.examples({"a": shown}, ["cat", "a very long name"], FigureSettings())
+    said = [(axis.get_xlabel(), axis.xaxis.label.get_fontweight()) for axis in figure.axes]
+    assert said[0] == ("cat", "normal")
+    assert said[2] == ("cat", "normal")
+    assert said[3] == ("a very l…", "normal")
+    assert said[5] == ("cat", "bold")
