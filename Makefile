@@ -57,7 +57,7 @@ bench: setup  ## time each method's step against a natural step
 # uv (https://docs.astral.sh/uv) resolves for every platform and Python at once; constraints.txt holds exact pins.
 lock:  ## resolve pyproject.toml into requirements.lock again
 	uv pip compile pyproject.toml --group dev --universal --fork-strategy fewest --python-version 3.11 \
-		--constraint constraints.txt --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--constraint constraints.txt --generate-hashes --no-header \
 		--output-file requirements.lock
 
 clean:  ## remove results, keep .venv and data

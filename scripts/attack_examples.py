@@ -3,18 +3,9 @@
 from robustmia.jobs import job
 
 with job(snakemake):
-    from robustmia.data.records import Records
-    from robustmia.data.split import Split
-    from robustmia.device import pick_device
     from robustmia.signals.adversarial import Adversarial
     from robustmia.signals.target import Target
 
     spec = snakemake.params.spec
-    target = Target(
-        spec,
-        snakemake.input.model,
-        Records.load(snakemake.input.records),
-        Split.load(snakemake.input.split),
-        pick_device(snakemake.threads),
-    )
+    target = Target.open(spec, **snakemake.input, threads=snakemake.threads)
     target.examples(Adversarial(**spec["signal"]["settings"])).save(snakemake.output.examples)

@@ -5,18 +5,9 @@ from pkgutil import resolve_name
 from robustmia.jobs import job
 
 with job(snakemake):
-    from robustmia.data.records import Records
-    from robustmia.data.split import Split
-    from robustmia.device import pick_device
     from robustmia.signals.target import Target
 
     spec = snakemake.params.spec
-    target = Target(
-        spec,
-        snakemake.input.model,
-        Records.load(snakemake.input.records),
-        Split.load(snakemake.input.split),
-        pick_device(snakemake.threads),
-    )
     signal = resolve_name(spec["signal"]["class"])(**spec["signal"]["settings"])
+    target = Target.open(spec, **snakemake.input, threads=snakemake.threads)
     target.logits(signal).save(snakemake.output.logits)

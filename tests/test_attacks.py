@@ -70,7 +70,7 @@ def test_pgd_raises_the_loss(norm):
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_pgd_equals_the_adversarial_robustness_toolbox(norm):
-    art = pytest.importorskip("art.attacks.evasion", reason="the toolbox is a test dependency")
+    from art.attacks.evasion import ProjectedGradientDescent
     from art.estimators.classification import PyTorchClassifier
 
     model, (images, labels) = small_network().eval(), small_batch(count=32, seed=3)
@@ -80,7 +80,7 @@ def test_pgd_equals_the_adversarial_robustness_toolbox(norm):
     classifier = PyTorchClassifier(
         model, nn.CrossEntropyLoss(), input_shape=(1, 6, 6), nb_classes=4, clip_values=(0.0, 1.0), device_type="cpu"
     )
-    theirs = art.ProjectedGradientDescent(
+    theirs = ProjectedGradientDescent(
         classifier,
         norm=np.inf if norm == "linf" else 2,
         eps=epsilon,

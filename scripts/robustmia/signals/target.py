@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from robustmia.data.records import Records
 from robustmia.data.split import Split
-from robustmia.device import generator_for, to_device, to_pixels
+from robustmia.device import generator_for, pick_device, to_device, to_pixels
 from robustmia.errors import UserError, in_one_line
 from robustmia.logits import Examples, SignalLogits
 from robustmia.models import build_network
@@ -52,6 +52,11 @@ class Target:
                 f"{weights}: cannot be read as this network's weights ({in_one_line(error)}); train it again"
             ) from error
         self.model: nn.Module = network.to(device).eval()
+
+    @classmethod
+    def open(cls, spec: dict, *, records: str, split: str, model: str, threads: int) -> Target:
+        """From the files of its parts, on the device at hand."""
+        return cls(spec, model, Records.load(records), Split.load(split), pick_device(threads))
 
     def logits(self, signal: Signal) -> SignalLogits:
         """The signal of every member and non-member."""
