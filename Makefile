@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 SOURCES := Snakefile $(wildcard rules/*.smk)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONPATH := $(CURDIR)/scripts
+# Jobs and tests find the package themselves.
+PACKAGE := PYTHONPATH=scripts python
 
 .PHONY: help setup run test lint format dag docs lock bench clean
 
@@ -26,7 +27,7 @@ $(STAMP): requirements.lock
 
 run: setup  ## the whole pipeline on config.yaml, then the main table
 	@snakemake --cores all
-	@python -m robustmia.show config.yaml
+	@$(PACKAGE) -m robustmia.show config.yaml
 
 test: setup  ## every test (ROBUSTMIA_SHARED=/path/to/shared adds those on real data)
 	@pytest -n 2 --dist loadgroup
@@ -49,10 +50,10 @@ dag: setup  ## draw the graph of rules to results/rulegraph.svg (needs graphviz)
 	@echo "robustmia: results/rulegraph.svg"
 
 docs: setup  ## write docs/configuration.md from the settings models
-	python -m robustmia.config_docs > docs/configuration.md
+	$(PACKAGE) -m robustmia.config_docs > docs/configuration.md
 
 bench: setup  ## time each method's step against a natural step
-	python benchmarks/steps.py
+	$(PACKAGE) benchmarks/steps.py
 
 # uv (https://docs.astral.sh/uv) resolves for every platform and Python at once; constraints.txt holds exact pins.
 lock:  ## resolve pyproject.toml into requirements.lock again

@@ -53,7 +53,7 @@ class Workflow:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=os.environ | environment,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

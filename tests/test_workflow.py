@@ -104,7 +104,7 @@ def test_the_tables_are_long_and_tidy(smoke):
     assert all(f"| {run} " in markdown for run in RUNS)
     latex = (results(smoke) / "tables" / "digits" / "paper.tex").read_text()
     assert r"\toprule" in latex
-    assert r"$\mathcal{I}_A$ split" in latex
+    assert r"$\mathcal{I}_\mathrm{A}$ split" in latex
 
 
 def test_the_report_has_every_figure_with_live_settings(smoke):
