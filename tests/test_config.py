@@ -49,6 +49,7 @@ BAD_SETTINGS: dict[str, tuple[dict, str]] = {
         at(f"{PGD}.stepz", 3),
         rf"config: {PGD}\.stepz: unknown key; did you mean steps\?",
     ),
+    "misspelt and empty": (at(f"{PGD}.stepz", None), rf"config: {PGD}\.stepz: unknown key; did you mean steps\?"),
     "nothing like any key": (at(f"{TRAINING}.qqqq", 3), r"training\.qqqq: unknown key; remove it"),
     "setting of another optimiser": (
         at(f"{TRAINING}.optimizer", {"name": "adam"}),
@@ -410,3 +411,14 @@ def test_fashion_mnist_runs_from_local_files(workflow):
             "nonmembers": 200,
             "shadow_pool": 69_500,
         }
+
+
+def test_a_checkpoint_is_keyed_by_the_split_and_by_the_code(tmp_path, monkeypatch):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"results_dir": str(tmp_path)}
+    before = Plan(read_config(raw)).checkpoint("digits", "pgd", 0)
+    assert Plan(read_config(raw)).checkpoint("digits", "pgd", 0) == before
+    monkeypatch.setattr(Plan, "code", lambda *arguments: "other")
+    assert Plan(read_config(raw)).checkpoint("digits", "pgd", 0) != before
+    monkeypatch.undo()
+    raw["datasets"]["digits"]["split"]["max_members"] = 100
+    assert Plan(read_config(raw)).checkpoint("digits", "pgd", 0) != before

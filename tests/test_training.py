@@ -15,6 +15,7 @@ import torch
 from conftest import ROOT
 from robustmia.data.records import Records
 from robustmia.data.split import Split
+from robustmia.device import derive_seed
 from robustmia.errors import UserError
 from robustmia.registry import METHODS
 from robustmia.settings import (
@@ -296,3 +297,8 @@ def test_weights_that_blow_up_in_the_last_step_are_no_model(tmp_path):
     with pytest.raises(UserError, match="the loss became infinite in epoch 1, batch 1 of 1"):
         training.run()
     assert not (tmp_path / "c.pt").exists()
+
+
+def test_each_purpose_has_a_seed_of_its_own():
+    purposes = [(0, "order", 1), (0, "order", 2), (0, "epoch", 1), (1, "order", 1)]
+    assert len({derive_seed(*purpose) for purpose in purposes}) == len(purposes)
