@@ -109,6 +109,18 @@ def test_an_attack_leaves_mode_statistics_and_gradients_alone():
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def test_predictions_are_those_of_evaluation_mode():
+    model = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(36, 4))
+    model[0].running_mean.fill_(0.3)
+    images, _ = small_batch()
+    expected = model.eval()(images)
+    model.train()
+    torch.testing.assert_close(attacks.predict(model, images), expected)
+    assert not attacks.predict(model, images).requires_grad
+    assert model.training
+    assert model[0].running_mean == 0.3
+
+
 def test_results_do_not_depend_on_the_batch():
     model, (images, labels) = small_network(), small_batch(count=6)
     settings = {"ball": Ball("l2", 0.5), "steps": 5, "step_size": 0.2, "start": "clean"}
@@ -127,6 +139,18 @@ def test_uniform_starts_fill_the_ball(norm):
     assert distance.mean() == pytest.approx(0.8, abs=0.01)
     assert distance.median() == pytest.approx(2**-0.25, abs=0.01)
     assert (points - centre).mean(dim=0).abs().max() < 0.01
+
+
+def test_a_gaussian_start_is_a_thousandth_away():
+    """The radius of TRADES, seen in the images that the first step asks the network about."""
+    model, (images, labels) = small_network(), small_batch(count=64)
+    asked = []
+    model.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0].detach()))
+    settings = {"steps": 1, "step_size": 0.01, "start": "gaussian", "generator": torch.Generator().manual_seed(0)}
+    pgd(model, images, cross_entropy_loss(labels), Ball("linf", 0.1), **settings)
+    noise = asked[0] - images
+    assert noise.std().item() == pytest.approx(0.001, rel=0.1)
+    assert noise.mean().item() == pytest.approx(0, abs=1e-4)
 
 
 def test_margin_loss_is_the_highest_wrong_logit_minus_the_true_one():
@@ -183,6 +207,29 @@ def test_distributional_perturbation_by_hand():
     moves = 0.1 * np.array(gradients)
     expected = np.array([0.5, 0.2]) + moves - np.abs(moves).mean() * np.sign(moves)
     np.testing.assert_allclose(moved.flatten(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "coefficient"), [(3, 0.3), (6, 0.05)])
+def test_distributional_perturbation_over_several_steps(steps, coefficient):
+    """A linear network in numpy: dL/dx is (softmax(W x) - e_y) W, and the penalty pulls towards the first image."""
+    random = np.random.default_rng(0)
+    weight = random.normal(0, 3, (3, 4))
+    start, labels = random.random((6, 4)), random.integers(3, size=6)
+    expected = start
+    for _ in range(steps):
+        odds = np.exp(expected @ weight.T)
+        gradient = coefficient * (odds / odds.sum(1, keepdims=True) - np.eye(3)[labels]) @ weight
+        ascended = expected + gradient
+        expected = np.clip(ascended - np.abs(gradient).mean() * np.sign(ascended - start), 0, 1)
+    assert (expected == 0).any()
+    assert (expected == 1).any()
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3, bias=False)).double()
+    model[1].weight.data = torch.from_numpy(weight)
+    images = torch.from_numpy(start).view(6, 1, 2, 2)
+    moved = attacks.distributional_perturbation(
+        model, images, torch.from_numpy(labels), steps=steps, coefficient=coefficient
+    )
+    np.testing.assert_allclose(moved.flatten(1), expected, rtol=1e-12)
 
 
 def test_distributional_perturbation_moves_further_with_its_coefficient():
