@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import batch_norm, conv2d, linear, relu
 
 from robustmia.errors import UserError
 from robustmia.models import build_network
@@ -72,3 +76,91 @@ def test_a_seed_decides_the_weights_and_nothing_else_changes():
     assert torch.equal(torch.rand(1), expected)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
     assert not torch.equal(first[0].weight, other[0].weight)
+
+
+# ---------------------------------------------------------------- the layers, written out once more
+
+
+def shuffled_state(model: torch.nn.Module) -> dict[str, Tensor]:
+    """Random weights, biases and statistics in place of the initial ones, many of which are 0 or 1 and hide mistakes."""
+    generator = torch.Generator().manual_seed(0)
+    state = {
+        name: value + 0.5 * torch.rand(value.shape, generator=generator) - 0.25 if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
+    model.load_state_dict(state)
+    return state
+
+
+def plain_forward(state: dict[str, Tensor], images: Tensor, strides: list[int]) -> Tensor:
+    """Padded convolutions of these strides, each with ReLU; a hidden layer with ReLU; the logits."""
+    values = iter(state.values())
+    for stride in strides:
+        images = relu(conv2d(images, next(values), next(values), stride, padding=1))
+    hidden = relu(linear(images.flatten(1), next(values), next(values)))
+    return linear(hidden, next(values), next(values))
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "channels", "hidden"),
+    [
+        ("small_cnn", [1, 2], [3, 6], 12),
+        ("yale_net", [1, 2] * 4, [3, 3, 6, 6, 12, 12, 24, 24], 200),
+        ("fashion_mnist_net", [1, 1, 2] * 2, [3, 3, 3, 6, 6, 6], 200),
+    ],
+)
+def test_plain_networks_are_what_they_are_described_as(name, strides, channels, hidden):
+    model = build_network({"name": name, "width": 3}, (2, 13, 9), 5, seed=0)
+    state = shuffled_state(model)
+    biases = [len(value) for value in state.values() if value.ndim == 1]
+    assert biases == [*channels, hidden, 5]
+    images = torch.rand(4, 2, 13, 9)
+    torch.testing.assert_close(model(images), plain_forward(state, images, strides), rtol=1e-4, atol=1e-4)
+
+
+def norms(state: dict[str, Tensor]) -> Iterator[tuple[Tensor, ...]]:
+    """Weight, bias, mean and variance of each batch normalisation, in order."""
+    vectors = [value for value in state.values() if value.ndim == 1][:-1]  # the last is the bias of the logits
+    return zip(*(vectors[start::4] for start in range(4)), strict=True)
+
+
+def wide_resnet_forward(state: dict[str, Tensor], images: Tensor, depth: int) -> Tensor:
+    """Zagoruyko and Komodakis (2016), as TRADES has it: where channels change, the shortcut starts after the ReLU."""
+    kernels = {size: iter([v for v in state.values() if v.ndim == 4 and v.shape[-1] == size]) for size in (1, 3)}
+    scales = norms(state)
+
+    def activated(images: Tensor) -> Tensor:
+        weight, bias, mean, variance = next(scales)
+        return relu(batch_norm(images, mean, variance, weight, bias))
+
+    images = conv2d(images, next(kernels[3]), padding=1)
+    for stride in [s for first in (1, 2, 2) for s in [first] + [1] * ((depth - 4) // 6 - 1)]:
+        before, inputs = images, activated(images)
+        inner = conv2d(inputs, next(kernels[3]), stride=stride, padding=1)
+        if inner.shape[1] != inputs.shape[1]:
+            before = conv2d(inputs, next(kernels[1]), stride=stride)
+        images = before + conv2d(activated(inner), next(kernels[3]), padding=1)
+    weight, bias = list(state.values())[-2:]
+    return linear(activated(images).mean(dim=(2, 3)), weight, bias)
+
+
+@pytest.mark.parametrize(("depth", "width", "count"), [(10, 2, 303_706), (16, 1, 175_066)])
+def test_wide_resnet_is_what_it_is_described_as(depth, width, count):
+    model = build_network({"name": "wide_resnet", "depth": depth, "width": width}, (3, 8, 8), 10, seed=0).eval()
+    assert parameters(model) == count
+    state = shuffled_state(model)
+    images = torch.rand(4, 3, 8, 8)
+    torch.testing.assert_close(model(images), wide_resnet_forward(state, images, depth), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "yale_net", "fashion_mnist_net", "wide_resnet"])
+def test_convolutions_start_with_he_weights_by_fan_out_and_without_bias(name):
+    depth = {"depth": 10} if name == "wide_resnet" else {}
+    state = build_network({"name": name, "width": 8, **depth}, (1, 16, 16), 5, seed=0).state_dict()
+    kernels = {name: value for name, value in state.items() if value.ndim == 4}
+    for name, kernel in kernels.items():
+        outputs, _, height, width = kernel.shape
+        spread = 4 / (2 * kernel.numel()) ** 0.5  # four standard deviations of a standard deviation
+        assert kernel.std().item() == pytest.approx((2 / (outputs * height * width)) ** 0.5, rel=spread), name
+        bias = state.get(name.replace("weight", "bias"))
+        assert bias is None or not bias.any()
