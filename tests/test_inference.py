@@ -159,6 +159,37 @@ def test_the_interval_covers_the_true_accuracy():
     assert 0.935 <= covered / 2000 <= 0.97
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [  # Newcombe (1998), table II, method 10
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((10, 10), (0, 20), 0.6791, 1.0000),
+    ],
+)
+def test_the_interval_is_newcombes(first, second, low, high):
+    """For the difference of two rates; accuracy is one half more than half of it."""
+    rates = Operating(first[0] / first[1], second[0] / second[1])
+    interval = accuracy_interval(rates, first[1], second[1])
+    assert [2 * accuracy - 1 for accuracy in interval] == pytest.approx([low, high], abs=6e-5)
+
+
+def test_the_split_rule_judges_every_record_equally_often():
+    """One threshold is the best for every half, so the mean over both directions is the rate of all records."""
+    members, nonmembers = np.repeat([1.0, 0.0], [60, 40]), np.repeat([1.0, 0.0], [20, 80])
+    rates = split(members, nonmembers)
+    assert rates.true_positive_rate == pytest.approx(0.6, abs=1e-12)
+    assert rates.false_positive_rate == pytest.approx(0.2, abs=1e-12)
+
+
+def test_the_split_rule_averages_over_many_halvings():
+    """A halving puts 1 against 0 and 3 against 2, which gives rates of 1/2, or 3 against 0 and 1 against 2: rates of 0."""
+    rates = split(np.array([3.0, 1.0]), np.array([2.0, 0.0]))
+    assert rates.true_positive_rate == rates.false_positive_rate
+    assert 0.1 < rates.true_positive_rate < 0.4
+
+
 # ---------------------------------------------------------------- rows
 
 
@@ -216,6 +247,65 @@ def test_rows_have_the_columns_of_the_contract():
     correct = table[(table.strategy == "correctness") & (table.signal == "benign")].iloc[0]
     assert correct.accuracy == pytest.approx(0.5 + (robustness.train_accuracy - robustness.test_accuracy) / 2)
     assert results.robustness.verified_train_accuracy.isna().all()
+
+
+def test_each_row_tells_of_its_own_signal_and_side():
+    """Right for the first so many records of each side: accuracies, and what correctness says, by counting."""
+    right = {"benign": (140, 60), "adversarial": (90, 30)}
+    signals = {}
+    for name, counts in right.items():
+        sides = [np.zeros((total, 3), np.float32) for total in (150, 90)]
+        for logits, count in zip(sides, counts, strict=True):
+            logits[:count, 0], logits[count:, 1] = 1, 1
+        signals[name] = SignalLogits(*sides, np.zeros(150, int), np.zeros(90, int))
+    results = evaluate({"run": "r"}, signals)
+    robustness = results.robustness.iloc[0]
+    assert [robustness.train_accuracy, robustness.test_accuracy] == pytest.approx([140 / 150, 60 / 90])
+    assert [robustness.adv_train_accuracy, robustness.adv_test_accuracy] == pytest.approx([90 / 150, 30 / 90])
+    for name, (members, nonmembers) in right.items():
+        table = results.membership_inference[results.membership_inference.signal == name]
+        row = table[table.strategy == "correctness"].iloc[0]
+        assert row.true_positive_rate == pytest.approx(members / 150)
+        assert row.false_positive_rate == pytest.approx(nonmembers / 90)
+        assert table.auc.tolist() == pytest.approx(
+            [row.accuracy] * 3
+        )  # two scores only: the curve has one corner, the same for each rule
+
+
+def test_a_row_has_its_numbers_in_the_columns_they_are_named_for():
+    given = signal(400, 90, 0)
+    results = evaluate({"run": "r"}, {"benign": given})
+    table = results.membership_inference.set_index("threshold_rule")
+    scores = [log_odds(given.members, given.member_labels), log_odds(given.nonmembers, given.nonmember_labels)]
+    assert table.auc[["oracle", "split"]].tolist() == pytest.approx([auc(*scores)] * 2)
+    assert auc(*scores) > 0.6
+    low, high = accuracy_interval(oracle(*scores), 400, 90)
+    assert (table.accuracy_low.oracle, table.accuracy_high.oracle) == (low, high)
+    assert (table.accuracy_low < table.accuracy).all()
+    assert (table.accuracy < table.accuracy_high).all()
+    floor = (table.floor_accuracy.oracle, table.floor_accuracy_95th.oracle)
+    assert floor == uninformative_floor(400, 90)
+    assert (table.members.oracle, table.nonmembers.oracle) == (400, 90)
+
+
+@pytest.mark.parametrize(
+    ("members", "nonmembers", "resolved"),
+    [(1200, 90, [False, False]), (90, 500, [True, False]), (90, 1200, [True, True])],
+)
+def test_the_number_of_non_members_decides_which_rates_are_resolved(members, nonmembers, resolved):
+    given = signal(members, nonmembers, 0)
+    results = evaluate({"run": "r"}, {"benign": given})
+    row = results.membership_inference.iloc[0]
+    rates = {"tpr_at_1pct_fpr": 0.01, "tpr_at_0.1pct_fpr": 0.001}
+    assert row[list(rates)].notna().tolist() == resolved
+    roc = ROC.of(log_odds(given.members, given.member_labels), log_odds(given.nonmembers, given.nonmember_labels))
+    for column, there in zip(rates, resolved, strict=True):
+        assert not there or row[column] == roc.true_positive_rate_at(rates[column], nonmembers)
+    assert results.roc.false_positive_rate.min() == pytest.approx(1 / nonmembers, rel=0.05)
+    middle = results.roc[results.roc.true_positive_rate.between(0.1, 0.9)].iloc[0]
+    wilson = binomtest(round(middle.true_positive_rate * members), members).proportion_ci(method="wilson")
+    assert middle.true_positive_rate_low == pytest.approx(wilson.low)
+    assert middle.true_positive_rate_high == pytest.approx(wilson.high)
 
 
 def test_histograms_count_every_record_once():
