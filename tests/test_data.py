@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import shutil
 import tarfile
 import zipfile
@@ -13,10 +14,11 @@ import pytest
 from PIL import Image
 
 from conftest import FASHION_MNIST, shared
+from robustmia.data.cifar10 import CIFAR10
 from robustmia.data.digits import Digits
 from robustmia.data.fashion_mnist import FashionMNIST
 from robustmia.data.image_folder import ImageFolder
-from robustmia.data.records import Records
+from robustmia.data.records import Records, load_arrays
 from robustmia.data.split import Split, draw_split
 from robustmia.data.yale import Yale
 from robustmia.errors import UserError
@@ -60,6 +62,35 @@ def test_digits(digits):
     assert len(np.unique(digits.images)) == 17
     assert digits.class_names == tuple("0123456789")
     assert digits.in_training_set is None
+
+
+def test_a_digit_stands_upright(digits):
+    """The top of the first zero, and of a seven, in grey levels from 0 to 16."""
+    levels = np.rint(digits.images[[0, 7], 0] / 255 * 16).astype(int)
+    assert levels[0, :3].tolist() == [
+        [0, 0, 5, 13, 9, 1, 0, 0],
+        [0, 0, 13, 15, 10, 15, 5, 0],
+        [0, 3, 15, 2, 0, 11, 8, 0],
+    ]
+    assert levels[1, 0].tolist() == [0, 0, 7, 8, 13, 16, 15, 1]
+    assert digits.labels[[0, 7]].tolist() == [0, 7]
+
+
+def test_cifar10_is_read_by_set_colour_row_and_column(tmp_path, monkeypatch):
+    """Each published row is 1024 red values, 1024 green and 1024 blue, each row by row from the top."""
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    rows = np.random.default_rng(0).integers(256, size=(6, 2, 3 * 1024), dtype=np.uint8)
+    for number, name in enumerate([*(f"data_batch_{batch}" for batch in range(1, 6)), "test_batch"]):
+        (folder / name).write_bytes(pickle.dumps({"data": rows[number], "labels": [number, 9]}))
+    names = [f"class {label}" for label in range(10)]
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *arguments: True)
+    records = CIFAR10(name="cifar10").load(tmp_path)
+    assert np.array_equal(records.images, rows.reshape(12, 3, 32, 32))
+    assert records.labels.tolist() == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9, 5, 9]
+    assert records.in_training_set.tolist() == [True] * 10 + [False] * 2
+    assert records.class_names == tuple(names)
 
 
 def test_records_come_back_as_they_were(digits, tmp_path):
@@ -133,6 +164,32 @@ def test_an_image_folder_with_train_and_test(tmp_path):
     assert records.images.shape == (8, 3, 5, 4)
     assert records.in_training_set.tolist() == [True] * 5 + [False] * 3
     assert records.labels.tolist() == [0, 0, 0, 1, 1, 0, 1, 1]
+
+
+def test_colours_of_an_image_folder_are_red_green_and_blue_from_the_top_left(tmp_path):
+    put_images(tmp_path / "faces", {"ann": 1, "bob": 1}, mode="RGB")
+    records = ImageFolder(name="image_folder", path="faces").load(tmp_path)
+    picture = Image.open(tmp_path / "faces" / "ann" / "0.png")
+    for row, column in ((0, 0), (0, 3), (4, 0)):
+        assert tuple(records.images[0, :, row, column]) == picture.getpixel((column, row))
+
+
+def test_hidden_files_and_resource_forks_are_no_images(tmp_path):
+    """What macOS leaves in folders and in zips, some of it with the suffix of an image."""
+    put_images(tmp_path / "faces", {"ann": 2, "bob": 2, "__MACOSX": 1, ".thumbnails": 1})
+    (tmp_path / "faces" / "ann" / "._0.png").write_bytes(b"resource fork")
+    (tmp_path / "faces" / "bob" / "__hidden.png").write_bytes(b"no image either")
+    records = ImageFolder(name="image_folder", path="faces").load(tmp_path)
+    assert records.class_names == ("ann", "bob")
+    assert records.labels.tolist() == [0, 0, 1, 1]
+
+
+def test_suffixes_in_capitals_are_those_of_images_and_other_files_are_not(tmp_path):
+    put_images(tmp_path / "faces", {"ann": 2, "bob": 1})
+    (tmp_path / "faces" / "bob" / "0.png").rename(tmp_path / "faces" / "bob" / "0.PNG")
+    (tmp_path / "faces" / "bob" / "notes.txt").write_text("no image")
+    records = ImageFolder(name="image_folder", path="faces").load(tmp_path)
+    assert records.labels.tolist() == [0, 0, 1]
 
 
 def test_images_of_several_sizes_are_resized_or_refused(tmp_path):
@@ -240,3 +297,17 @@ def test_a_damaged_file_is_named(tmp_path, digits):
     (tmp_path / "digits.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"digits\.npz: cannot be read .* delete it, and the pipeline makes it again"):
         Records.load(tmp_path / "digits.npz")
+
+
+def test_a_file_that_would_be_unpickled_is_refused(tmp_path):
+    """Unpickling runs whatever code the file asks for."""
+    ran = tmp_path / "ran"
+
+    class Harmful:
+        def __reduce__(self):
+            return Path.touch, (ran,)
+
+    np.savez(tmp_path / "digits.npz", images=np.array([Harmful()], dtype=object))
+    with pytest.raises(UserError, match=r"digits\.npz: cannot be read"):
+        load_arrays(tmp_path / "digits.npz")
+    assert not ran.exists()
