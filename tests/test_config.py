@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -422,3 +424,45 @@ def test_a_checkpoint_is_keyed_by_the_split_and_by_the_code(tmp_path, monkeypatc
     monkeypatch.undo()
     raw["datasets"]["digits"]["split"]["max_members"] = 100
     assert Plan(read_config(raw)).checkpoint("digits", "pgd", 0) != before
+
+
+def checkpoint(folder: Path, key: str = "results_dir", value: Any = None) -> str:
+    """Where pgd of the default configuration keeps its state, with one dotted key changed."""
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    *groups, last = key.split(".")
+    group = reduce(getitem, groups, raw)
+    group[last] = value
+    return Plan(read_config(raw | {"results_dir": str(folder)})).checkpoint("digits", "pgd", 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("datasets.digits.source", {"name": "cifar10"}),
+        ("datasets.digits.split.max_members", 100),
+        ("datasets.digits.architecture.width", 7),
+        ("datasets.digits.training.epochs", 7),
+        (f"{PGD}.epsilon", 0.07),
+    ],
+)
+def test_a_checkpoint_is_keyed_by_whatever_decides_the_weights(tmp_path, key, value):
+    assert checkpoint(tmp_path, key, value) != checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("datasets.digits.signals.adversarial.steps", 7),
+        ("datasets.digits.runs.trades.method.epsilon", 0.07),
+        ("figures.roc.width", 7.0),
+    ],
+)
+def test_a_checkpoint_is_not_keyed_by_what_others_do(tmp_path, key, value):
+    assert checkpoint(tmp_path, key, value) == checkpoint(tmp_path)
+
+
+def test_a_checkpoint_is_keyed_by_the_code_of_its_own_method(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("robustmia.plan.code_digest", lambda *modules: str(asked.append(modules)))
+    checkpoint(tmp_path)
+    assert asked == [("train", "robustmia.methods.pgd")]
