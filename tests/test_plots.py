@@ -1,0 +1,177 @@
+"""Figures, by what matplotlib was told to draw: each number where it belongs, in the look that the legend says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import seaborn as sns
+from matplotlib.colors import to_rgba
+
+from robustmia import plots
+from robustmia.figure_settings import FigureSettings
+from robustmia.logits import Examples
+from robustmia.tables import leakage_and_gap
+from test_tables import rows
+
+FIRST, SECOND = ((*color, 1.0) for color in sns.color_palette("colorblind")[:2])
+WHITE = (1.0, 1.0, 1.0, 1.0)
+
+
+@pytest.fixture(autouse=True)
+def _figures_closed() -> Iterator[None]:
+    """Matplotlib keeps every figure open, and warns of too many."""
+    yield
+    plt.close("all")
+
+
+def test_accuracies_are_filled_under_split_and_hollow_under_oracle():
+    _, membership = rows()
+    axis = plots.inference_accuracy(membership, ["natural", "my_pgd"], FigureSettings()).axes[0]
+    marks = [line for line in axis.lines if len(line.get_xdata()) == 1]
+    drawn = {
+        (round(line.get_xdata()[0], 6), round(line.get_ydata()[0], 6)): (
+            to_rgba(line.get_color()),
+            to_rgba(line.get_markerfacecolor()),
+        )
+        for line in marks
+    }
+    assert drawn == {  # I_B a little above its run's tick, I_A a little below
+        (0.7, -0.2): (FIRST, WHITE),
+        (0.6, -0.2): (FIRST, FIRST),
+        (0.8, 0.2): (SECOND, WHITE),
+        (0.7, 0.2): (SECOND, SECOND),
+        (0.7, 0.8): (FIRST, WHITE),
+        (0.61, 0.8): (FIRST, FIRST),
+        (0.8, 1.2): (SECOND, WHITE),
+        (0.71, 1.2): (SECOND, SECOND),
+    }
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["natural", "my pgd"]
+    assert axis.yaxis_inverted()
+
+
+def test_accuracies_have_the_interval_of_the_split_rule_and_the_floor_of_the_oracle():
+    _, membership = rows(runs=("natural",))
+    figure = plots.inference_accuracy(membership, ["natural"], FigureSettings())
+    pairs = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    upright = {line.get_linestyle(): line.get_xdata() for line in pairs if list(line.get_ydata()) == [0, 1]}
+    np.testing.assert_allclose([upright["-"], upright[":"]], [[0.5] * 2, [0.514] * 2])
+    level = [line for line in pairs if line.get_ydata()[0] == line.get_ydata()[1]]
+    spans = [line.get_xdata() for line in level if line.get_marker() == "None"]
+    np.testing.assert_allclose(spans, [[0.59, 0.62], [0.69, 0.72]])
+    handles = {handle.get_label(): handle for handle in figure.legends[0].legend_handles}
+    assert to_rgba(handles["oracle threshold"].get_markerfacecolor()) == WHITE
+    assert handles["oracle without information"].get_linestyle() == ":"
+
+
+def test_each_panel_of_the_roc_is_of_the_strategy_in_its_title():
+    part = pd.DataFrame({"run": "a", "false_positive_rate": [0.01, 0.1, 1.0]})
+    panels = {"I_B": ("benign", [0.2, 0.4, 1.0]), "I_A": ("adversarial", [0.3, 0.5, 1.0])}
+    table = pd.concat(
+        part.assign(strategy=strategy, signal=signal, true_positive_rate=rates)
+        for strategy, (signal, rates) in panels.items()
+    )
+    table["true_positive_rate_low"] = table.true_positive_rate - 0.1
+    table["true_positive_rate_high"] = table.true_positive_rate + 0.07
+    axes = plots.roc(table, ["a"], FigureSettings()).axes
+    assert [axis.get_title("left").partition(", ")[2] for axis in axes] == ["clean inputs", "adversarial inputs"]
+    assert [axis.get_title("left")[len(r"$\mathcal{I}_\mathrm{")] for axis in axes] == ["B", "A"]
+    for axis, (_, rates) in zip(axes, panels.values(), strict=True):
+        curve, chance = axis.lines
+        np.testing.assert_allclose(curve.get_xydata(), np.column_stack([[0.01, 0.1, 1.0], rates]))
+        np.testing.assert_allclose(chance.get_xydata(), [[0.01, 0.01], [1, 1]])
+        band = np.unique(axis.collections[0].get_paths()[0].vertices[:, 1].round(9))
+        np.testing.assert_allclose(band, np.unique([rate + move for rate in rates for move in (-0.1, 0.07)]))
+
+
+def test_histograms_fill_members_and_outline_non_members():
+    edges = np.array([0.0, 1e-3, 1e-2, 1e-1, np.inf])
+    records = {
+        (run, signal, side): np.arange(1, 5) ** (1 + index)
+        for index, (run, signal, side) in enumerate(
+            (run, signal, side)
+            for run in ("natural", "my_pgd")
+            for signal in ("benign", "adversarial")
+            for side in ("member", "nonmember")
+        )
+    }
+    table = pd.concat(
+        pd.DataFrame({"run": run, "signal": signal, "membership": side, "records": counts}).assign(
+            loss_nats_low=edges[:-1], loss_nats_high=edges[1:]
+        )
+        for (run, signal, side), counts in records.items()
+    )
+    figure = plots.loss_histogram(table, ["natural", "my_pgd"], FigureSettings())
+    assert [axis.get_title() for axis in figure.axes] == ["clean inputs", "adversarial inputs", "", ""]
+    assert [axis.get_ylabel() for axis in figure.axes] == ["natural", "", "my\npgd", ""]
+    places = [(run, signal) for run in ("natural", "my_pgd") for signal in ("benign", "adversarial")]
+    for axis, place in zip(figure.axes, places, strict=True):
+        filled, outlined = axis.patches
+        for patch, side in ((filled, "member"), (outlined, "nonmember")):
+            counts = records[*place, side]
+            np.testing.assert_allclose(patch.get_data().values, counts / counts.sum())
+            np.testing.assert_allclose(patch.get_data().edges, [1e-4, 1e-3, 1e-2, 1e-1, 1])
+        assert (filled.get_label(), outlined.get_label()) == ("member", "non-member")
+        assert (filled.get_fill(), outlined.get_fill()) == (True, False)
+        assert (filled.get_facecolor()[:3], outlined.get_edgecolor()[:3]) == (FIRST[:3], SECOND[:3])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["member", "non-member"]
+
+
+def test_the_baseline_of_leakage_rises_by_half_the_gap():
+    """A record called a member if it is classified correctly: accuracy is 1/2 + gap / 2."""
+    table = leakage_and_gap(*rows())
+    axis = plots.leakage_and_gap(table, ["natural", "my_pgd"], FigureSettings()).axes[0]
+    baseline = next(line for line in axis.lines if line.get_label() == "correctness baseline")
+    np.testing.assert_allclose(baseline.get_xydata(), [[0, 0.5], [0.4, 0.7]])
+    assert [container.get_label() for container in axis.containers] == ["natural", "my pgd"]
+    for container, gap, accuracy in zip(axis.containers, (0.3, 0.4), (0.70, 0.71), strict=True):
+        mean, _, (bar,) = container
+        np.testing.assert_allclose(mean.get_xydata(), [[gap, accuracy]])
+        np.testing.assert_allclose(bar.get_segments(), [[[gap, accuracy - 0.01], [gap, accuracy + 0.02]]])
+    seeds = [line for line in axis.lines if line.get_alpha() == 0.35]
+    np.testing.assert_allclose(seeds[0].get_xydata(), [[0.3, 0.70]] * 2)
+
+
+def test_training_curves_have_a_panel_for_each_run_a_colour_for_each_side_and_a_dash_for_each_kind():
+    columns = ["member_clean", "member_adversarial", "nonmember_clean", "nonmember_adversarial"]
+    table = pd.concat(
+        pd.DataFrame(
+            {"run": run, "epoch": [1, 2], **{name: level + i / 10 + seed / 50 for i, name in enumerate(columns)}}
+        )
+        for run, level in (("first", 0.1), ("second", 0.5), ("third", 0.3))
+        for seed in (0, 1)
+    )
+    axes = plots.training_curves(table, ["first", "second", "third"], FigureSettings()).axes
+    assert [axis.get_title("left") for axis in axes] == ["first", "second", "third", ""]
+    assert [axis.get_visible() for axis in axes] == [True, True, True, False]
+    for axis, level in zip(axes, (0.1, 0.5, 0.3), strict=False):
+        bands = [band.get_paths()[0].vertices[:, 1] for band in axis.collections]
+        for i, (line, band) in enumerate(zip(axis.lines, bands, strict=True)):
+            np.testing.assert_allclose(line.get_ydata(), level + i / 10 + 0.01)
+            assert (band.min(), band.max()) == pytest.approx((level + i / 10, level + i / 10 + 0.02))
+        assert [to_rgba(line.get_color()) for line in axis.lines] == [FIRST, FIRST, SECOND, SECOND]
+        assert [line.get_linestyle() for line in axis.lines] == ["-", "--", "-", "--"]
+
+
+def test_examples_show_clean_change_and_attacked_of_each_run():
+    random = np.random.default_rng(0)
+    clean = random.random((1, 3, 4, 5)).astype(np.float32)
+    changes = [0.05 * np.sign(random.normal(size=clean.shape)), 0.1 * random.random(clean.shape)]
+    changes[1][0, 0, 0, 0] = 0.1  # the largest
+    label = np.array([0])
+    shown = {
+        run: Examples(label, clean, (clean + change).astype(np.float32), label, label, label)
+        for run, change in zip(("a", "b"), changes, strict=True)
+    }
+    axes = plots.examples(shown, ["cat"], FigureSettings()).axes
+    assert [axis.get_title() for axis in axes] == ["clean", "change", "attacked", "", "", ""]
+    assert [axis.get_ylabel() for axis in axes] == ["a", "", "", "b", "", ""]
+    assert [axes[1].get_xlabel(), axes[4].get_xlabel()] == ["× 10", "× 5"]
+    for row, (change, factor) in enumerate(zip(changes, (10, 5), strict=True)):
+        expected = (clean, 0.5 + factor * change, clean + change)
+        for axis, pixels in zip(axes[3 * row : 3 * row + 3], expected, strict=True):
+            upright = pixels[0].transpose(1, 2, 0).clip(0, 1)
+            np.testing.assert_allclose(axis.images[0].get_array(), upright, atol=1e-5)
