@@ -1,112 +1,48 @@
 # Each figure by a rule of its own, from a table: redrawing one retrains nothing.
-rule inference_accuracy:
-    input:
-        table=f"{RESULTS}/tables/{{dataset}}/membership_inference.csv",
-    output:
-        pdf=f"{RESULTS}/figures/{{dataset}}/inference_accuracy.pdf",
-        png=report(
-            f"{RESULTS}/figures/{{dataset}}/inference_accuracy.png",
-            category="{dataset}",
-            caption="../report/inference_accuracy.rst",
-            labels={"shows": "inference accuracy of each run"},
-        ),
-    log:
-        f"{RESULTS}/logs/figures/{{dataset}}_inference_accuracy.log",
-    conda:
-        "../envs/analysis.yaml"
-    params:
-        spec=figure_spec("inference_accuracy"),
-        code=code_of("figure"),
-    script:
-        "../scripts/figure.py"
+TABLE_AND_CONTENT = {
+    "inference_accuracy": ("membership_inference", "inference accuracy of each run"),
+    "accuracies": (
+        "robustness",
+        "clean, adversarial and verified accuracy of each run",
+    ),
+    "roc": ("roc", "ROC curves"),
+    "loss_histogram": ("loss_histogram", "losses of members and non-members"),
+    "margin_histogram": (
+        "margin_histogram",
+        "margin bounds of members and non-members",
+    ),
+    "leakage_and_gap": (
+        "leakage_and_gap",
+        "leakage against the robust generalisation gap",
+    ),
+    "training_curves": ("training_history", "accuracies while training"),
+}
 
 
-rule roc:
-    input:
-        table=f"{RESULTS}/tables/{{dataset}}/roc.csv",
-    output:
-        pdf=f"{RESULTS}/figures/{{dataset}}/roc.pdf",
-        png=report(
-            f"{RESULTS}/figures/{{dataset}}/roc.png",
-            category="{dataset}",
-            caption="../report/roc.rst",
-            labels={"shows": "ROC curves"},
-        ),
-    log:
-        f"{RESULTS}/logs/figures/{{dataset}}_roc.log",
-    conda:
-        "../envs/analysis.yaml"
-    params:
-        spec=figure_spec("roc"),
-        code=code_of("figure"),
-    script:
-        "../scripts/figure.py"
+for figure, (table, content) in TABLE_AND_CONTENT.items():
 
-
-rule loss_histogram:
-    input:
-        table=f"{RESULTS}/tables/{{dataset}}/loss_histogram.csv",
-    output:
-        pdf=f"{RESULTS}/figures/{{dataset}}/loss_histogram.pdf",
-        png=report(
-            f"{RESULTS}/figures/{{dataset}}/loss_histogram.png",
-            category="{dataset}",
-            caption="../report/loss_histogram.rst",
-            labels={"shows": "losses of members and non-members"},
-        ),
-    log:
-        f"{RESULTS}/logs/figures/{{dataset}}_loss_histogram.log",
-    conda:
-        "../envs/analysis.yaml"
-    params:
-        spec=figure_spec("loss_histogram"),
-        code=code_of("figure"),
-    script:
-        "../scripts/figure.py"
-
-
-rule leakage_and_gap:
-    input:
-        table=f"{RESULTS}/tables/{{dataset}}/leakage_and_gap.csv",
-    output:
-        pdf=f"{RESULTS}/figures/{{dataset}}/leakage_and_gap.pdf",
-        png=report(
-            f"{RESULTS}/figures/{{dataset}}/leakage_and_gap.png",
-            category="{dataset}",
-            caption="../report/leakage_and_gap.rst",
-            labels={"shows": "leakage against the robust generalisation gap"},
-        ),
-    log:
-        f"{RESULTS}/logs/figures/{{dataset}}_leakage_and_gap.log",
-    conda:
-        "../envs/analysis.yaml"
-    params:
-        spec=figure_spec("leakage_and_gap"),
-        code=code_of("figure"),
-    script:
-        "../scripts/figure.py"
-
-
-rule training_curves:
-    input:
-        table=f"{RESULTS}/tables/{{dataset}}/training_history.csv",
-    output:
-        pdf=f"{RESULTS}/figures/{{dataset}}/training_curves.pdf",
-        png=report(
-            f"{RESULTS}/figures/{{dataset}}/training_curves.png",
-            category="{dataset}",
-            caption="../report/training_curves.rst",
-            labels={"shows": "accuracies while training"},
-        ),
-    log:
-        f"{RESULTS}/logs/figures/{{dataset}}_training_curves.log",
-    conda:
-        "../envs/analysis.yaml"
-    params:
-        spec=figure_spec("training_curves"),
-        code=code_of("figure"),
-    script:
-        "../scripts/figure.py"
+    rule:
+        name:
+            figure
+        input:
+            table=f"{RESULTS}/tables/{{dataset}}/{table}.csv",
+        output:
+            pdf=f"{RESULTS}/figures/{{dataset}}/{figure}.pdf",
+            png=report(
+                f"{RESULTS}/figures/{{dataset}}/{figure}.png",
+                category="{dataset}",
+                caption=f"../report/{figure}.rst",
+                labels={"shows": content},
+            ),
+        log:
+            f"{RESULTS}/logs/figures/{{dataset}}_{figure}.log",
+        conda:
+            "../envs/analysis.yaml"
+        params:
+            spec=figure_spec(figure),
+            code=code_of("figure"),
+        script:
+            "../scripts/figure.py"
 
 
 rule examples:

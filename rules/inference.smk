@@ -7,6 +7,8 @@ rule infer:
         robustness=f"{RESULTS}/inference/{TARGET}/robustness.csv",
         roc=f"{RESULTS}/inference/{TARGET}/roc.csv",
         loss_histogram=f"{RESULTS}/inference/{TARGET}/loss_histogram.csv",
+        verification=f"{RESULTS}/inference/{TARGET}/verification.csv",
+        margin_histogram=f"{RESULTS}/inference/{TARGET}/margin_histogram.csv",
         spec=f"{RESULTS}/inference/{TARGET}/spec.json",
     log:
         f"{RESULTS}/logs/infer/{TARGET}.log",

@@ -11,7 +11,7 @@ rule collect:
     log:
         f"{RESULTS}/logs/collect/{{dataset}}_{{table}}.log",
     wildcard_constraints:
-        table="membership_inference|robustness|roc|loss_histogram",
+        table="membership_inference|robustness|roc|loss_histogram|verification|margin_histogram",
     conda:
         "../envs/analysis.yaml"
     params:
@@ -78,8 +78,32 @@ rule paper_table:
     params:
         code=code_of("paper_table"),
         attack=of_dataset(plan.evaluation_attack),
+        verified=of_dataset(plan.verified_ball),
     script:
         "../scripts/paper_table.py"
+
+
+# Which verifier certifies which run; asked for where a data set has the verified signal.
+rule verification_table:
+    input:
+        verification=f"{RESULTS}/tables/{{dataset}}/verification.csv",
+    output:
+        markdown=f"{RESULTS}/tables/{{dataset}}/verification.md",
+        html=report(
+            f"{RESULTS}/tables/{{dataset}}/verification.html",
+            category="{dataset}",
+            caption="../report/verification_table.rst",
+            labels={"shows": "verified accuracy under each verifier"},
+        ),
+    log:
+        f"{RESULTS}/logs/verification_table/{{dataset}}.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        spec=of_dataset(plan.verified_ball),
+        code=code_of("verification_table"),
+    script:
+        "../scripts/verification_table.py"
 
 
 rule tables:
@@ -92,4 +116,9 @@ rule tables:
             path
             for pattern in rules.paper_table.output
             for path in plan.each_dataset(pattern)
+        ],
+        [
+            path
+            for pattern in rules.verification_table.output
+            for path in plan.each_verified_dataset(pattern)
         ],

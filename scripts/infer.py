@@ -9,6 +9,6 @@ with job(snakemake):
 
     spec = snakemake.params.spec
     signals = {name: SignalLogits.load(path) for name, path in zip(spec["signals"], snakemake.input, strict=True)}
-    results = evaluate(spec["identity"], signals)
+    results = evaluate(spec["identity"], signals, spec["own_verifier"], spec["in_verified_ball"])
     for name, table in vars(results).items():
         write_table(table, snakemake.output[name])

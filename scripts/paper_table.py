@@ -6,12 +6,12 @@ from robustmia.jobs import job
 
 with job(snakemake):
     from robustmia.table_files import read_table, write_table
-    from robustmia.tables import leakage_and_gap, paper_table, render
+    from robustmia.tables import leakage_and_gap, paper_note, paper_table, render
 
     robustness, membership = read_table(snakemake.input.robustness), read_table(snakemake.input.membership)
     table = paper_table(robustness, membership)
     write_table(table, snakemake.output.csv)
     for form in ("markdown", "latex", "html"):
-        text = render(form, table, membership, snakemake.params.attack)
+        text = render(form, table, paper_note(membership, snakemake.params.attack, snakemake.params.verified))
         Path(snakemake.output[form]).write_text(text, encoding="utf-8")
     write_table(leakage_and_gap(robustness, membership), snakemake.output.gap)

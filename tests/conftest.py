@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+torch.set_num_threads(1)  # as jobs do: two workers with two threads each wait for one another many times longer
+
 ROOT = Path(__file__).parent.parent
 WORKFLOW = ("Snakefile", "config.yaml", "configs", "rules", "scripts", "envs", "report")
 SHARED_VARIABLE = "ROBUSTMIA_SHARED"

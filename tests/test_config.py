@@ -17,9 +17,11 @@ from conftest import ROOT, Workflow, shared
 from robustmia.config import read_config
 from robustmia.config_docs import configuration_page
 from robustmia.plan import Plan
+from robustmia.registry import METHODS
 from test_data import put_fashion_mnist, put_images
 
 PGD = "datasets.digits.runs.pgd.method"
+RUNS, VERIFIED = "datasets.digits.runs", "datasets.digits.signals.verified"
 TRAINING = "datasets.digits.training"
 NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
@@ -75,6 +77,37 @@ BAD_SETTINGS: dict[str, tuple[dict, str]] = {
     "no epoch": (at(f"{TRAINING}.epochs", 0), r"training\.epochs: 0 will not do; it should be greater than 0"),
     "no batch size": (at(f"{TRAINING}.batch_size", None), r"training\.batch_size: None will not do"),
     "negative radius": (at(f"{PGD}.epsilon", -0.1), rf"{PGD}\.epsilon: -0\.1 will not do"),
+    "unknown verifier": (
+        at(f"{VERIFIED}.verifiers", ["ibp"]),
+        r"verifiers\.0: 'ibp' will not do; .*'interval', 'zonotope'",
+    ),
+    "no verifier": (at(f"{VERIFIED}.verifiers", []), r"verified\.verifiers: \[\] will not do"),
+    "verifier twice": (
+        at(f"{VERIFIED}.verifiers", ["dual", "dual"]),
+        r"verified\.verifiers: a verifier is given twice",
+    ),
+    "no memory": (at(f"{VERIFIED}.memory_mib", 0), r"verified\.memory_mib: 0 will not do"),
+    "no verified radius": (at(f"{VERIFIED}.epsilon", None), r"verified\.epsilon: None will not do"),
+    "unknown domain": (
+        at(f"{RUNS}.abstract_interpretation.method.domain", "box"),
+        r"method\.domain: 'box' will not do",
+    ),
+    "misspelt ramp": (
+        at(f"{RUNS}.ibp.method.ramp.lenght", 2),
+        r"method\.ramp\.lenght: unknown key; did you mean length\?",
+    ),
+    "no projection": (
+        at(f"{RUNS}.duality.method.projections", 0),
+        r"method\.projections: 0 will not do; .* greater than 0",
+    ),
+    "ramp longer than the training": (
+        at(f"{RUNS}.ibp.training.epochs", 32),
+        r"datasets\.digits: runs\.ibp\.method is at its full radius and weights after 32 epochs only, but trains for 32",
+    ),
+    "rise longer than the training": (
+        at(f"{RUNS}.duality.training.epochs", 9),
+        r"runs\.duality\.method is at its full radius and weights after 9 epochs only, but trains for 9",
+    ),
     "infinite radius": (at(f"{PGD}.epsilon", float("inf")), rf"{PGD}\.epsilon: inf will not do; .* finite"),
     "unknown norm": (at(f"{PGD}.norm", "l1"), rf"{PGD}\.norm: 'l1' will not do; it should be 'linf' or 'l2'"),
     "fraction above 1": (at(f"{PGD}.adversarial_fraction", 1.5), r"adversarial_fraction: 1\.5 will not do"),
@@ -123,7 +156,7 @@ BAD_SETTINGS: dict[str, tuple[dict, str]] = {
     "no data set": (at("datasets.digits", None), r"config: datasets: \{\} will not do"),
     "data sets in a list": ({"datasets": ["digits"]}, r"config: datasets: \['digits'\] will not do"),
     "no run": (
-        at("datasets.digits.runs", dict.fromkeys(["natural", "pgd", "distributional", "trades"])),
+        at("datasets.digits.runs", dict.fromkeys(METHODS)),
         r"config: datasets\.digits\.runs: \{\} will not do",
     ),
     "no path": (dataset({"name": "image_folder"}), r"config: datasets\.mine\.source\.path: missing; add it"),
@@ -286,7 +319,7 @@ ONE_RUN = {
             "architecture": {"width": 2},
             "training": {"epochs": 1, "monitor": None},
             "signals": {"adversarial": {"steps": 1}},
-            "runs": dict.fromkeys(["pgd", "distributional", "trades"]),
+            "runs": dict.fromkeys(set(METHODS) - {"natural"}),
         }
     },
 }
@@ -330,7 +363,8 @@ def test_every_overlay_makes_a_plan(workflow, overlay):
     jobs = workflow.planned("--configfile", f"configs/{overlay}")
     names = {job[1] for job in jobs if job[0] == "fetch"}
     assert names == {"digits" if overlay == "smoke.yaml" else overlay.removesuffix(".yaml")}
-    assert {job[2] for job in jobs if job[0] == "train"} == {"natural", "pgd", "distributional", "trades"}
+    verifiable = set() if overlay == "cifar10.yaml" else {"duality", "abstract_interpretation", "ibp"}
+    assert {job[2] for job in jobs if job[0] == "train"} == {"natural", "pgd", "distributional", "trades"} | verifiable
 
 
 def test_a_runs_changes_are_laid_over_its_data_set(tmp_path):
@@ -346,7 +380,9 @@ def test_a_runs_changes_are_laid_over_its_data_set(tmp_path):
     assert plan.signal("digits", "wide", 0, "benign")["architecture"]["width"] == 64
     assert plan.train("digits", "wide", 0)["training"]["epochs"] == 7
     assert plan.train("digits", "natural", 0)["training"]["epochs"] == raw["datasets"]["digits"]["training"]["epochs"]
-    assert plan.runs("digits") == ["natural", "wide", "pgd", "distributional", "trades"]
+    assert plan.runs("digits") == [
+        "natural", "wide", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp",
+    ]  # fmt: skip
     wide = config.datasets["digits"].runs["wide"]
     assert (wide.architecture.name, wide.architecture.width) == ("small_cnn", 64)
     assert (wide.training.epochs, wide.training.batch_size, wide.training.optimizer.name) == (7, 64, "adam")
@@ -358,7 +394,9 @@ def test_the_default_names_every_key():
     full = read_config(raw).model_dump(mode="json", exclude_none=False)
 
     def missing(given: Any, complete: Any, path: str) -> list[str]:
-        if not isinstance(complete, dict):
+        if not isinstance(complete, dict) or re.search(
+            r"\.runs\.\w+\.(architecture|training)$", path
+        ):  # laid over the data set's
             return []
         lacking = [f"{path}.{key}" for key in complete if key not in (given or {})]
         inner = [missing(given[key], complete[key], f"{path}.{key}") for key in complete if key in (given or {})]
@@ -367,7 +405,7 @@ def test_the_default_names_every_key():
     lacking = [
         name
         for name in missing(raw, full, "")
-        if not name.endswith((".architecture", ".training", "benign.name", "adversarial.name"))
+        if not name.endswith((".architecture", ".training", "benign.name", "adversarial.name", "verified.name"))
     ]
     assert lacking == []
     comments = re.findall(r"^ *([a-z_]+):(?!.*#)", (ROOT / "config.yaml").read_text(), flags=re.M)
@@ -441,7 +479,7 @@ def checkpoint(folder: Path, key: str = "results_dir", value: Any = None) -> str
         ("datasets.digits.source", {"name": "cifar10"}),
         ("datasets.digits.split.max_members", 100),
         ("datasets.digits.architecture.width", 7),
-        ("datasets.digits.training.epochs", 7),
+        ("datasets.digits.training.epochs", 61),
         (f"{PGD}.epsilon", 0.07),
     ],
 )

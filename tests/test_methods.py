@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn.functional import cross_entropy, softmax
+from torch.nn.functional import conv2d, cross_entropy, softmax
 
 from conftest import small_batch, small_network
 from robustmia.attacks import Ball, cross_entropy_loss, kl_divergence_from, pgd
-from robustmia.methods.base import Progress
+from robustmia.bounds.dual import dual_bounds, projected_dual_bounds
+from robustmia.bounds.interval import Interval, interval_bounds
+from robustmia.bounds.zonotope import zonotope_bounds
+from robustmia.methods.abstract_interpretation import AbstractInterpretation
+from robustmia.methods.base import Progress, RampSettings
 from robustmia.methods.distributional import Distributional
+from robustmia.methods.duality import Duality
+from robustmia.methods.ibp import IBP
 from robustmia.methods.natural import Natural
 from robustmia.methods.pgd import PGD
 from robustmia.methods.trades import TRADES
@@ -144,3 +150,149 @@ def test_trades_attacks_the_divergence_from_a_gaussian_start(norm):
     model, (images, labels) = small_network(), small_batch()
     step = TRADES(name="trades", norm=norm, epsilon=0.3, steps=4).loss(model, images, labels, LATE, generator())
     torch.testing.assert_close(step.adversarial[0], model(expected_pgd(norm, 0.3, start="gaussian", objective="kl")))
+
+
+# ---------------------------------------------------------------- verifiable defenses
+
+
+def lower_and_upper_logits(low: torch.Tensor, high: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Interval bounds of the small network's logits, from lower and upper ends and the two signs of the weights."""
+    convolution, _, _, linear = small_network()
+    positive, negative = convolution.weight.clamp(min=0), convolution.weight.clamp(max=0)
+    upper = conv2d(high, positive, convolution.bias, padding=1) + conv2d(low, negative, padding=1)
+    lower = conv2d(low, positive, convolution.bias, padding=1) + conv2d(high, negative, padding=1)
+    low, high = lower.clamp(min=0).flatten(1), upper.clamp(min=0).flatten(1)
+    positive, negative = linear.weight.clamp(min=0), linear.weight.clamp(max=0)
+    return low @ positive.T + high @ negative.T + linear.bias, high @ positive.T + low @ negative.T + linear.bias
+
+
+def elided_bounds(low: torch.Tensor, high: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Interval bounds of z_k - z_y of the small network: its last layer replaced by differences of rows, for each image."""
+    convolution, _, _, linear = small_network()
+    positive, negative = convolution.weight.clamp(min=0), convolution.weight.clamp(max=0)
+    upper = (conv2d(high, positive, convolution.bias, padding=1) + conv2d(low, negative, padding=1)).clamp(min=0)
+    lower = (conv2d(low, positive, convolution.bias, padding=1) + conv2d(high, negative, padding=1)).clamp(min=0)
+    rows = []
+    for least, most, y in zip(lower.flatten(1), upper.flatten(1), labels, strict=True):
+        weight, bias = linear.weight - linear.weight[y], linear.bias - linear.bias[y]
+        rows.append(weight.clamp(min=0) @ most + weight.clamp(max=0) @ least + bias)
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize(("epoch", "risen"), [(3.0, 0.25), (6.0, 1.0)])
+def test_ibp_weighs_clean_and_worst_logits(clip, epoch, risen):
+    model, (images, labels) = small_network(), small_batch()
+    method = IBP(name="ibp", epsilon=0.2, clip_pixels=clip, ramp={"start": 2.0, "length": 4.0}, nominal_weight=0.4)
+    step = method.loss(model, images, labels, Progress(epoch, 10), generator())
+    ends = (0.0, 1.0) if clip else (-torch.inf, torch.inf)
+    bounds = elided_bounds((images - 0.2 * risen).clamp(*ends), (images + 0.2 * risen).clamp(*ends), labels)
+    torch.testing.assert_close(step.verified[0], bounds, rtol=1e-4, atol=1e-4)
+    weight = 0.6 * risen
+    expected = (1 - weight) * cross_entropy(model(images), labels) + weight * cross_entropy(bounds, labels)
+    torch.testing.assert_close(step.loss, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_ibp_begins_as_natural_training():
+    model, (images, labels) = small_network(), small_batch()
+    step = IBP(name="ibp", epsilon=0.2, ramp={"start": 2.0, "length": 4.0}).loss(
+        model, images, labels, Progress(1.9, 10), generator()
+    )
+    torch.testing.assert_close(step.loss, cross_entropy(model(images), labels))
+    assert step.verified is None
+
+
+def test_a_ramp_rises_once():
+    ramp = RampSettings(start=2.0, length=4.0)
+    assert [ramp.at(epoch) for epoch in (0, 1.99, 2, 3, 5.5, 6, 50)] == pytest.approx([0, 0, 0, 0.25, 0.875, 1, 1])
+    assert [RampSettings(start=1.0).at(epoch) for epoch in (0.5, 1.0)] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_abstract_interpretation_adds_the_worst_margin_of_separate_logits(clip):
+    model, (images, labels) = small_network(), small_batch()
+    method = AbstractInterpretation(
+        name="abstract_interpretation", epsilon=0.04, clip_pixels=clip, ramp={"length": 8.0}, warmup_epochs=3.0, verified_weight=0.7
+    )  # fmt: skip
+    step = method.loss(model, images, labels, Progress(4.0, 10), generator())
+    ends = (0.0, 1.0) if clip else (-torch.inf, torch.inf)
+    low, high = lower_and_upper_logits((images - 0.02).clamp(*ends), (images + 0.02).clamp(*ends))
+    worst = torch.stack(
+        [max(u[k] - low_y[y] for k in range(4) if k != y) for low_y, u, y in zip(low, high, labels, strict=True)]
+    )
+    robust = torch.log1p(worst.clamp(min=-1.0).exp()).mean()
+    expected = (cross_entropy(model(images), labels) + 0.7 * robust) / 1.7
+    torch.testing.assert_close(step.loss, expected, rtol=1e-4, atol=1e-4)
+    assert (worst < -1).any() or (worst > -1).all()
+    early = method.loss(model, images, labels, Progress(2.9, 10), generator())
+    torch.testing.assert_close(early.loss, cross_entropy(model(images), labels))
+    assert early.verified is None
+
+
+def test_abstract_interpretation_ignores_margins_that_are_wide_enough():
+    """max(-1, ...): where every margin is verified by more than 1, only the clean loss has a gradient."""
+    model, (images, labels) = small_network(), small_batch()
+    labels = model(images).argmax(1)
+    model[3].weight.data *= 50
+    model[3].bias.data *= 50
+    ahead = model(images).topk(2).values.diff(dim=1)[:, 0].abs() > 5
+    images, labels = images[ahead], labels[ahead]
+    method = AbstractInterpretation(name="abstract_interpretation", epsilon=1e-5, verified_weight=1.0)
+    step = method.loss(model, images, labels, LATE, generator())
+    softplus = torch.log1p(torch.tensor(-1.0).exp())
+    torch.testing.assert_close(step.loss, (cross_entropy(model(images), labels) + softplus) / 2)
+
+
+def test_abstract_interpretation_in_zonotopes():
+    model, (images, labels) = small_network(), small_batch()
+    method = AbstractInterpretation(name="abstract_interpretation", epsilon=0.1, domain="zonotope")
+    step = method.loss(model, images, labels, LATE, generator())
+    expected = zonotope_bounds(model, Interval.around(images, 0.1, clip_pixels=False), labels)
+    torch.testing.assert_close(step.verified[0], expected)
+    assert method.verifier == "zonotope"
+
+
+@pytest.mark.parametrize("projections", [None, 5])
+def test_duality_is_cross_entropy_of_the_dual_bounds(projections):
+    model, (images, labels) = small_network(), small_batch()
+    method = Duality(name="duality", epsilon=0.1, projections=projections)
+    step = method.loss(model, images, labels, LATE, generator())
+    ball = Interval.around(images, 0.1, clip_pixels=True)
+    if projections is None:
+        expected = dual_bounds(model, ball, labels)
+    else:
+        expected = projected_dual_bounds(model, ball, labels, projections, generator())
+    torch.testing.assert_close(step.loss, cross_entropy(expected, labels))
+    assert step.clean is None
+
+
+def test_dualitys_radius_takes_equally_spaced_values_one_for_each_epoch():
+    """Of the paper's Yale model: 80 values from 0.0001 to 0.06275, then 0.06275."""
+    method = Duality(name="duality", epsilon=0.06275, starting_epsilon=0.0001, rise_epochs=80)
+    radii = [method.radius_at(epoch) for epoch in range(100)]
+    assert radii[:80] == pytest.approx(torch.linspace(0.0001, 0.06275, 80, dtype=torch.float64).tolist())
+    assert set(radii[80:]) == {0.06275}
+    assert method.radius_at(12.9) == method.radius_at(12.0)
+    assert Duality(name="duality", epsilon=0.1).radius_at(0.0) == 0.1
+
+
+def test_each_verifiable_method_names_its_own_verifier():
+    methods = [
+        IBP(name="ibp", epsilon=0.1),
+        AbstractInterpretation(name="abstract_interpretation", epsilon=0.1),
+        Duality(name="duality", epsilon=0.1),
+        PGD(name="pgd", epsilon=0.1),
+    ]
+    assert [method.verifier for method in methods] == ["interval", "interval", "dual", None]
+
+
+def test_bounds_in_training_are_of_evaluation_mode():
+    """Batch normalisation's statistics are those of the forward pass, whatever the mode of the network."""
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Flatten(), torch.nn.Linear(32, 4)
+    )
+    images, labels = small_batch()
+    model.train()(images)
+    ball = Interval.around(images, 0.1, clip_pixels=True)
+    in_training = interval_bounds(model.train(), ball, labels)
+    torch.testing.assert_close(in_training, interval_bounds(model.eval(), ball, labels))

@@ -9,15 +9,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from robustmia.bounds.interval import Interval
+from robustmia.bounds.verifiers import VERIFIERS
 from robustmia.data.digits import Digits
 from robustmia.data.split import Split, draw_split
 from robustmia.errors import UserError
-from robustmia.logits import Examples, SignalLogits
+from robustmia.logits import Examples, SignalLogits, VerifiedBounds
 from robustmia.models import build_network
 from robustmia.settings import SplitSettings
 from robustmia.signals.adversarial import Adversarial
 from robustmia.signals.benign import Benign
 from robustmia.signals.target import Target
+from robustmia.signals.verified import Verified
 
 SPEC = {"architecture": {"name": "small_cnn", "width": 4}, "seed": 0}
 RECORDS = Digits(name="digits").load(Path("nowhere"))
@@ -58,6 +61,38 @@ def test_the_adversarial_signal_is_worse_for_the_true_class(target, loss):
     ):
         rows = np.arange(len(labels))
         assert (after[rows, labels] - after.max(1)).mean() < (before[rows, labels] - before.max(1)).mean() - 0.1
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_the_verified_signal_has_the_bounds_of_each_verifier_and_the_lowest(target, clip, tmp_path):
+    names = ("zonotope", "dual", "interval")
+    signal = target.logits(Verified(name="verified", epsilon=0.02, clip_pixels=clip, verifiers=names, memory_mib=1))
+    assert isinstance(signal, VerifiedBounds)
+    for side, rows in (("members", SPLIT.members), ("nonmembers", SPLIT.nonmembers)):
+        labels = torch.from_numpy(RECORDS.labels[rows])
+        ball = Interval.around(pixels(rows), 0.02, clip)
+        with torch.no_grad():
+            expected = [VERIFIERS[name](target.model, ball, labels, None).numpy() for name in names]
+        for name, bounds in zip(names, expected, strict=True):
+            np.testing.assert_allclose(getattr(signal.under(name), side), bounds, rtol=1e-4, atol=1e-4)
+        lowest = getattr(signal, side)
+        np.testing.assert_allclose(lowest, np.min(expected, axis=0), rtol=1e-4, atol=1e-4)
+        assert (lowest[np.arange(len(rows)), labels] == 0).all()
+    assert np.array_equal(signal.under("dual").member_labels, RECORDS.labels[SPLIT.members])
+    signal.save(tmp_path / "verified.npz")
+    loaded = SignalLogits.load(tmp_path / "verified.npz")
+    assert isinstance(loaded, VerifiedBounds)
+    assert np.array_equal(loaded.under("zonotope").nonmembers, signal.under("zonotope").nonmembers)
+    with pytest.raises(ValueError, match="not in list"):
+        loaded.under("interval_dual")
+
+
+def test_the_verified_signal_bounds_the_attacked_one(target):
+    verified = target.logits(Verified(name="verified", epsilon=0.05))
+    attacked = target.logits(Adversarial(name="adversarial", epsilon=0.05))
+    margins = attacked.members - attacked.members[np.arange(300), attacked.member_labels, None]
+    assert (margins <= verified.members + 1e-4).all()
+    assert (margins <= verified.members - 0.01).any()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])

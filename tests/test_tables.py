@@ -10,9 +10,18 @@ from robustmia import plots
 from robustmia.figure_settings import FigureSettings
 from robustmia.logits import Examples
 from robustmia.table_files import read_table, write_table
-from robustmia.tables import concatenate, leakage_and_gap, paper_table, render
+from robustmia.tables import (
+    concatenate,
+    leakage_and_gap,
+    paper_note,
+    paper_table,
+    render,
+    verification_note,
+    verification_table,
+)
 
 ATTACK = {"norm": "linf", "epsilon": 0.1, "steps": 20}
+VERIFIED = {"epsilon": 0.05, "clip_pixels": True, "verifiers": ["interval", "interval_dual"]}
 
 
 def rows(runs=("natural", "my_pgd"), seeds=(0, 1)) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -55,11 +64,48 @@ def test_the_papers_table_has_means_and_deviations_over_seeds():
     assert table["I_A oracle"].tolist() == pytest.approx([0.8, 0.8])
 
 
+def test_the_papers_layout_has_verified_accuracies_and_i_v_but_not_those_under_a_models_own_verifier():
+    robustness, membership = rows()
+    robustness["verified_test_accuracy"] = 0.3
+    extra = [
+        membership[membership.strategy == "I_A"].assign(strategy=name, signal=signal, accuracy=accuracy)
+        for name, signal, accuracy in (("I_V", "verified", 0.55), ("I_V_own", "verified_own", 0.9))
+    ]
+    table = paper_table(robustness, pd.concat([membership, *extra]))
+    assert table["ver. test"].tolist() == pytest.approx([0.3, 0.3])
+    assert table["I_V split"].tolist() == pytest.approx([0.55, 0.55])
+    assert not [column for column in table if "own" in column or column == "ver. train"]
+
+
+def test_the_verifiers_table_has_a_column_for_each_and_means_over_seeds():
+    long = pd.DataFrame(
+        [
+            {"dataset": "d", "run": run, "method": "m", "seed": seed, "verifier": verifier, "is_own": False}
+            | {
+                "verified_train_accuracy": 0.9,
+                "verified_test_accuracy": base + 0.1 * seed + 0.3 * (verifier == "tightest"),
+            }
+            for run, base in (("z", 0.1), ("a", 0.2))
+            for seed in (0, 1)
+            for verifier in ("interval", "dual", "tightest")
+        ]
+    )
+    table = verification_table(long)
+    assert table.run.tolist() == ["z", "a"]
+    assert table.columns.tolist()[1::2] == ["interval", "dual", "tightest"]
+    assert table["interval"].tolist() == pytest.approx([0.15, 0.25])
+    assert table["tightest"].tolist() == pytest.approx([0.45, 0.55])
+    assert table["interval sd"].tolist() == pytest.approx([np.std([0, 0.1], ddof=1)] * 2)
+    text = render("markdown", table, verification_note(VERIFIED))
+    assert "| 45.0 ± 7.1" in text
+    assert "l-inf ball of radius 0.05, cut to valid pixels, as far as" in text
+
+
 def test_one_seed_has_no_deviation():
     robustness, membership = rows(seeds=(3,))
     table = paper_table(robustness, membership)
     assert table["test sd"].isna().all()
-    text = render("markdown", table, membership, ATTACK)
+    text = render("markdown", table, paper_note(membership, ATTACK, None))
     assert "| 60.0 " in text
     assert "±" not in text
     assert "one seed" in text
@@ -68,16 +114,21 @@ def test_one_seed_has_no_deviation():
 def test_renderings_say_what_they_show():
     robustness, membership = rows()
     table = paper_table(robustness, membership)
-    markdown = render("markdown", table, membership, ATTACK)
+    markdown = render("markdown", table, paper_note(membership, ATTACK, None))
     assert "| 85.0 ± 7.1 |" in markdown
     assert "50 members and 40 non-members" in markdown
     assert "gives 51.4 % without any information" in markdown
     assert "l-inf ball of radius 0.1, 20 steps" in markdown
-    latex = render("latex", table, membership, ATTACK)
+    assert "Verified" not in markdown
+    verified = paper_note(membership, ATTACK, VERIFIED)
+    assert (
+        "Verified: l-inf ball of radius 0.05, cut to valid pixels, the tightest of interval, interval dual." in verified
+    )
+    latex = render("latex", table, paper_note(membership, ATTACK, VERIFIED))
     assert r"my pgd & 99.0 $\pm$ 0.0 & 85.0 $\pm$ 7.1" in latex
     assert r"$\mathcal{I}_\mathrm{A}$ split" in latex
     assert all("_" not in line.replace(r"\mathcal{I}_", "") for line in latex.splitlines() if not line.startswith("%"))
-    assert "<td>85.0 ± 7.1</td>" in render("html", table, membership, ATTACK)
+    assert "<td>85.0 ± 7.1</td>" in render("html", table, paper_note(membership, ATTACK, VERIFIED))
 
 
 def test_the_gap_is_train_minus_test_and_the_leakage_is_honest():

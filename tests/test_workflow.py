@@ -20,9 +20,19 @@ from robustmia.registry import METHODS, SIGNALS, SOURCES
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
-RUNS = ("natural", "pgd", "distributional", "trades")
+RUNS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp")
+OWN_VERIFIER = {"duality": "dual", "abstract_interpretation": "interval", "ibp": "interval"}
 SMOKE = ("--configfile", "configs/smoke.yaml")
-FIGURES = ("inference_accuracy", "roc", "loss_histogram", "leakage_and_gap", "training_curves", "examples")
+FIGURES = (
+    "inference_accuracy",
+    "accuracies",
+    "roc",
+    "loss_histogram",
+    "margin_histogram",
+    "leakage_and_gap",
+    "training_curves",
+    "examples",
+)
 
 # Written into every Python process of the run: which of our modules it ended up with, by the rule's script.
 TRACE = """
@@ -68,6 +78,8 @@ def test_every_result_is_there(smoke):
             f"models/{target}/model.safetensors",
             f"models/{target}/history.csv",
             f"signals/{target}/benign.npz",
+            f"signals/{target}/adversarial.npz",
+            f"signals/{target}/verified.npz",
         ):
             assert (folder / name).stat().st_size > 0
         spec = json.loads((folder / "models" / target / "spec.json").read_text())
@@ -84,7 +96,9 @@ def test_every_result_is_there(smoke):
 def test_the_tables_are_long_and_tidy(smoke):
     membership = pd.read_csv(results(smoke) / "tables" / "membership_inference.csv")
     assert list(membership.run.unique()) == list(RUNS)
-    assert len(membership) == len(RUNS) * 2 * 3
+    assert len(membership) == len(RUNS) * 3 * 3 + len(OWN_VERIFIER) * 3
+    assert set(membership[membership.strategy == "I_V"].run) == set(RUNS)
+    assert set(membership[membership.strategy == "I_V_own"].run) == set(OWN_VERIFIER)
     assert (membership.members == 120).all()
     assert (membership.nonmembers == 100).all()
     robustness = pd.read_csv(results(smoke) / "tables" / "robustness.csv")
@@ -99,7 +113,17 @@ def test_the_tables_are_long_and_tidy(smoke):
         "adv_test_accuracy",
         "verified_train_accuracy",
         "verified_test_accuracy",
+        "own_verified_train_accuracy",
+        "own_verified_test_accuracy",
     ]
+    assert robustness.verified_test_accuracy.notna().all()
+    assert set(robustness.run[robustness.own_verified_test_accuracy.notna()]) == set(OWN_VERIFIER)
+    assert (robustness.verified_test_accuracy <= robustness.adv_test_accuracy).all()
+    verification = pd.read_csv(results(smoke) / "tables" / "digits" / "verification.csv")
+    verifiers = verification.groupby("run").verifier.apply(list)
+    assert all(names == ["interval", "zonotope", "dual", "tightest"] for names in verifiers)
+    own = verification[verification.is_own]
+    assert dict(zip(own.run, own.verifier, strict=True)) == OWN_VERIFIER
     markdown = (results(smoke) / "tables" / "digits" / "paper.md").read_text()
     assert all(f"| {run} " in markdown for run in RUNS)
     latex = (results(smoke) / "tables" / "digits" / "paper.tex").read_text()
@@ -138,7 +162,7 @@ def test_another_run_gives_the_same_bytes(smoke, workflow):
         for path in results(smoke).glob(kind):
             assert path.read_bytes() == (results(workflow) / path.relative_to(results(smoke))).read_bytes(), path
             compared += 1
-    assert compared >= 10 + 12 + 8
+    assert compared >= 12 + 16 + 14
 
 
 def test_the_summary_shows_the_table(smoke):
@@ -156,7 +180,7 @@ def test_the_summary_shows_the_table(smoke):
 
 def target_jobs(run: str, seed: int = 0) -> set[tuple[str, ...]]:
     jobs = {(rule, "digits", run, str(seed)) for rule in ("train", "infer")}
-    return jobs | signal_jobs("benign", run, seed) | signal_jobs("adversarial", run, seed)
+    return jobs.union(*(signal_jobs(signal, run, seed) for signal in SIGNALS))
 
 
 def signal_jobs(signal: str, run: str, seed: int = 0) -> set[tuple[str, ...]]:
@@ -167,12 +191,16 @@ def signal_jobs(signal: str, run: str, seed: int = 0) -> set[tuple[str, ...]]:
 
 def tables(*names: str) -> set[tuple[str, ...]]:
     return {
-        ("collect", "digits", name) for name in names or ("membership_inference", "robustness", "roc", "loss_histogram")
+        ("collect", "digits", name)
+        for name in names
+        or ("membership_inference", "robustness", "roc", "loss_histogram", "verification", "margin_histogram")
     }
 
 
 HISTORY = {("collect_history", "digits")}
-SUMMARIES = {("all_datasets", "membership_inference"), ("all_datasets", "robustness"), ("paper_table", "digits")}
+SUMMARIES = {("all_datasets", "membership_inference"), ("all_datasets", "robustness")} | {
+    (table, "digits") for table in ("paper_table", "verification_table")
+}
 REPORT = {("report",), ("all",)}
 
 
@@ -276,6 +304,28 @@ EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
         | (figures() - figures("training_curves", "examples"))
         | REPORT,
     ),
+    "bounds/zonotope.py": (
+        rewrite("scripts/robustmia/bounds/zonotope.py", lambda text: text + "\n"),
+        {job for run in RUNS for job in signal_jobs("verified", run) | {("infer", "digits", run, "0")}}
+        | target_jobs("abstract_interpretation")
+        | AFTER_TRAINING,
+    ),
+    "the verified ball": (
+        overlay(digits(signals={"verified": {"epsilon": 0.05}})),
+        {job for run in RUNS for job in signal_jobs("verified", run) | {("infer", "digits", run, "0")}}
+        | tables()
+        | SUMMARIES
+        | (figures() - figures("training_curves"))
+        | REPORT,
+    ),
+    "no verified signal": (
+        overlay(digits(signals={"verified": None})),
+        {("infer", "digits", run, "0") for run in RUNS}
+        | (tables() - tables("verification", "margin_histogram"))
+        | (SUMMARIES - {("verification_table", "digits")})
+        | (figures() - figures("training_curves", "margin_histogram"))
+        | REPORT,
+    ),
     "touched scripts": (touched_scripts, set()),
     "a deleted model": (deleted_model, target_jobs("pgd") | AFTER_TRAINING),
     "the evaluation attack": (
@@ -306,6 +356,7 @@ def test_the_digest_of_each_script_covers_what_it_imports(smoke, trace):
     always = {
         "robustmia",
         "robustmia.jobs",
+        "robustmia.bounds",
         "robustmia.data",
         "robustmia.methods",
         "robustmia.inference",

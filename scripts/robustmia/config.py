@@ -94,6 +94,18 @@ class DatasetSettings(Settings):
             raise ValueError(f"{' and '.join(lacking)} missing; the tables and figures need benign and adversarial")
         return signals
 
+    @model_validator(mode="after")
+    def _long_enough(self) -> DatasetSettings:
+        """A radius that never gets to its full size would train another defense than the one asked for."""
+        for name, run in self.runs.items():
+            epochs = (run.training or self.training).epochs
+            if run.method.settled_after >= epochs:
+                raise ValueError(
+                    f"runs.{name}.method is at its full radius and weights after {run.method.settled_after:g} epochs only, "
+                    f"but trains for {epochs}; shorten its warm-up, ramp or rise, or raise training.epochs"
+                )
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _complete_runs(cls, raw: Any) -> Any:
@@ -167,7 +179,12 @@ def read_config(raw: dict[str, Any]) -> Config:
         config = Config.model_validate(raw)
     except ValidationError as error:
         problems = error.errors()
-        inner = [problem for problem in problems if not any(_inside(other, problem) for other in problems)]
+        places = {problem["loc"] for problem in problems}
+        inner = [
+            problem
+            for problem in problems
+            if not any(_inside(other, problem) for other in problems) and _of_data_set(problem["loc"]) not in places
+        ]
         lines = dict.fromkeys(_line(dict(problem), raw, sorted(known)) for problem in inner)
         raise UserError("\n".join(lines)) from None
     _require_writable(config.results_dir)
@@ -217,6 +234,11 @@ def _inside(other: Any, problem: Any) -> bool:
     """Whether another problem is within the same value, and says more."""
     length = len(problem["loc"])
     return len(other["loc"]) > length and other["loc"][:length] == problem["loc"]
+
+
+def _of_data_set(location: tuple[int | str, ...]) -> tuple[int | str, ...] | None:
+    """Where a run's setting stands for its whole data set: a mistake there is passed on to runs that change something."""
+    return (*location[:2], *location[4:]) if location[2:3] == ("runs",) else None
 
 
 def _known_keys(models: Iterable[Any]) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from robustmia.config import Config, DatasetSettings, RunSettings
 from robustmia.figure_settings import FigureSettings, FiguresSettings
+from robustmia.methods.base import RampSettings
 from robustmia.registry import METHODS, SIGNALS, SOURCES, classes
 from robustmia.settings import (
     AdamSettings,
@@ -61,6 +62,7 @@ SECTIONS: dict[str, tuple[type[Settings], ...]] = {
     "datasets.NAME.signals": classes(SIGNALS),
     "datasets.NAME.runs.NAME": (RunSettings,),
     "runs.NAME.method": classes(METHODS),
+    "method.ramp": (RampSettings,),
     "figures": (FiguresSettings,),
     "figures.NAME": (FigureSettings,),
 }

@@ -26,10 +26,12 @@ class FiguresSettings(Settings):
     """Every figure of the pipeline."""
 
     inference_accuracy: FigureSettings = Field(
-        _height(2.8), description="inference accuracy of each run with intervals"
+        _height(4.2), description="inference accuracy of each run with intervals"
     )
-    roc: FigureSettings = Field(_height(4.6), description="log-log ROC curves with bands")
-    loss_histogram: FigureSettings = Field(_height(4.6), description="losses of members and non-members")
-    leakage_and_gap: FigureSettings = Field(_height(2.9), description="leakage against the robust generalisation gap")
-    training_curves: FigureSettings = Field(_height(3.4), description="accuracies while training")
-    examples: FigureSettings = Field(_height(2.9), description="images, perturbations and predictions")
+    accuracies: FigureSettings = Field(_height(3.6), description="clean, adversarial and verified accuracy of each run")
+    roc: FigureSettings = Field(_height(6.6), description="log-log ROC curves with bands")
+    loss_histogram: FigureSettings = Field(_height(6.8), description="losses of members and non-members")
+    margin_histogram: FigureSettings = Field(_height(6.8), description="margin bounds of members and non-members")
+    leakage_and_gap: FigureSettings = Field(_height(3.2), description="leakage against the robust generalisation gap")
+    training_curves: FigureSettings = Field(_height(5.4), description="accuracies while training")
+    examples: FigureSettings = Field(_height(4.6), description="images, perturbations and predictions")

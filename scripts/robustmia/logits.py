@@ -27,10 +27,33 @@ class SignalLogits:
         """Write one compressed `.npz`."""
         np.savez_compressed(path, **vars(self))
 
-    @classmethod
-    def load(cls, path: str | Path) -> SignalLogits:
-        """Read what `save` wrote; a damaged file is a `UserError`."""
-        return cls(**load_arrays(path))
+    @staticmethod
+    def load(path: str | Path) -> SignalLogits:
+        """Read what `save` wrote, `VerifiedBounds` if it was those; a damaged file is a `UserError`."""
+        arrays = load_arrays(path)
+        return VerifiedBounds(**arrays) if "verifiers" in arrays else SignalLogits(**arrays)
+
+
+@dataclass(frozen=True)
+class VerifiedBounds(SignalLogits):
+    """Upper bounds of z_k - z_y over a ball, 0 at the true class: in the place of logits the lowest of all verifiers."""
+
+    verifiers: np.ndarray
+    """str [V]."""
+    members_by_verifier: np.ndarray
+    """float32 [N, V, K]."""
+    nonmembers_by_verifier: np.ndarray
+    """float32 [M, V, K]."""
+
+    def under(self, verifier: str) -> SignalLogits:
+        """The bounds of one verifier alone.
+
+        Raises:
+            ValueError: it was not asked.
+        """
+        asked = list(self.verifiers).index(verifier)
+        sides = (self.members_by_verifier[:, asked], self.nonmembers_by_verifier[:, asked])
+        return SignalLogits(*sides, self.member_labels, self.nonmember_labels)
 
 
 @dataclass(frozen=True)

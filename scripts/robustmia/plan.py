@@ -14,6 +14,7 @@ from robustmia.code import code_digest
 from robustmia.config import Config
 from robustmia.figure_settings import FiguresSettings
 from robustmia.registry import METHODS, SIGNALS, SOURCES
+from robustmia.settings import PerturbationSettings
 
 Spec = dict[str, Any]
 """Nested dict of plain values: everything that decides a job's result."""
@@ -71,10 +72,20 @@ class Plan:
         """`pattern` with {dataset} filled in for every data set."""
         return [pattern.format(dataset=dataset) for dataset in self.datasets]
 
+    def each_verified_dataset(self, pattern: str) -> list[str]:
+        """`pattern` with {dataset} filled in for every data set that has the verified signal."""
+        return [
+            pattern.format(dataset=name) for name in self.datasets if "verified" in self.config.datasets[name].signals
+        ]
+
     def each_figure(self, pattern: str) -> list[str]:
         """`pattern` with {dataset} and {figure} filled in for every figure of every data set."""
-        names = FiguresSettings.model_fields
-        return [pattern.format(dataset=dataset, figure=figure) for dataset in self.datasets for figure in names]
+        verified = {"margin_histogram": self.each_verified_dataset}
+        return [
+            path.format(figure=figure)
+            for figure in FiguresSettings.model_fields
+            for path in verified.get(figure, self.each_dataset)(pattern.replace("{figure}", "{{figure}}"))
+        ]
 
     def examples(self, dataset: str) -> list[str]:
         """The attacked images of every run, of the first seed."""
@@ -128,19 +139,43 @@ class Plan:
         """The settings of the adversarial signal, which notes and captions quote."""
         return _plain(self.config.datasets[dataset].signals["adversarial"])
 
+    def verified_ball(self, dataset: str) -> Spec | None:
+        """The settings of the verified signal, which notes and captions quote; None where there is none."""
+        verified = self.config.datasets[dataset].signals.get("verified")
+        return None if verified is None else _plain(verified)
+
     def infer(self, dataset: str, run: str, seed: int) -> Spec:
-        return {"identity": self.identity(dataset, run, seed), "signals": list(self.config.datasets[dataset].signals)}
+        """What inference needs: the model's verifier of its own, and which signals stay in the verified ball, to hold it to them."""
+        settings = self.config.datasets[dataset]
+        return {
+            "identity": self.identity(dataset, run, seed),
+            "signals": list(settings.signals),
+            "own_verifier": settings.runs[run].method.verifier,
+            "in_verified_ball": self._in_verified_ball(dataset),
+        }
+
+    def _in_verified_ball(self, dataset: str) -> list[str]:
+        """Clean images, and attacks of the same radius or less: an l2 ball lies in the l-inf ball of its radius."""
+        signals = self.config.datasets[dataset].signals
+        verified = signals.get("verified")
+        if verified is None:
+            return []
+        return [
+            name
+            for name, signal in signals.items()
+            if name == "benign" or (isinstance(signal, PerturbationSettings) and signal.epsilon <= verified.epsilon)
+        ]
 
     def figure(self, dataset: str, figure: str) -> Spec:
         """The settings of a figure, the runs it shows, and what its caption quotes."""
-        spec = {
+        spec: Spec = {
             "figure": figure,
             "dataset": dataset,
             "runs": self.runs(dataset),
             "settings": _plain(getattr(self.config.figures, figure)),
         }
         if figure != "training_curves":  # which a change of the attack leaves as they are
-            spec["evaluation_attack"] = self.evaluation_attack(dataset)
+            spec |= {"evaluation_attack": self.evaluation_attack(dataset), "verified": self.verified_ball(dataset)}
         return spec
 
     def _architecture(self, dataset: str, run: str) -> Spec:

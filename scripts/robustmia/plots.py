@@ -6,7 +6,7 @@ colour-blind palette unless set otherwise; what colour says, shape or line style
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import cycle
 from pathlib import Path
@@ -23,14 +23,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from robustmia.errors import UserError, in_one_line
 from robustmia.figure_settings import FigureSettings
 from robustmia.logits import Examples
+from robustmia.table_files import OWN_VERIFIER
 
 GREY = "0.45"
-SIGNAL_TITLES = {"benign": "clean inputs", "adversarial": "adversarial inputs"}
+SIGNAL_TITLES = {"benign": "clean inputs", "adversarial": "adversarial inputs", "verified": "verified worst case"}
 MARKERS = "osD^vPX*<>"
 
 
@@ -88,7 +89,7 @@ def _grid(
 
 def inference_accuracy(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
     """Balanced accuracy of each strategy against each run: filled under the honest rule, hollow under the oracle."""
-    table = table[table.threshold_rule.isin(["oracle", "split"])]
+    table = table[table.threshold_rule.isin(["oracle", "split"]) & (~table.strategy.isin(OWN_VERIFIER))]
     strategies = list(table.strategy.unique())
     colors = dict(zip(strategies, _palette(settings, len(strategies)), strict=True))
     markers = dict(zip(strategies, cycle(MARKERS), strict=False))
@@ -129,12 +130,45 @@ def inference_accuracy(table: pd.DataFrame, runs: Sequence[str], settings: Figur
     return figure
 
 
+# ---------------------------------------------------------------- accuracies
+
+
+def accuracies(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
+    """Clean, adversarial and verified accuracy of each run: filled on non-members, hollow on members, a tick for each seed."""
+    kinds = {"clean": "", "adversarial": "adv_", "verified": "verified_"}
+    kinds = {kind: prefix for kind, prefix in kinds.items() if table[f"{prefix}test_accuracy"].notna().any()}
+    colors = dict(zip(kinds, _palette(settings, len(kinds)), strict=True))
+    figure, axes = _grid(1, 1, settings)
+    axis = axes[0, 0]
+    for (kind, prefix), marker in zip(kinds.items(), MARKERS, strict=False):
+        for position, run in enumerate(runs):
+            rows = table[table.run == run]
+            for side, shift, face in (("train", -0.14, "white"), ("test", 0.14, colors[kind])):
+                values, height = rows[f"{prefix}{side}_accuracy"], position + shift
+                axis.plot(values, [height] * len(values), "|", color=colors[kind], markersize=4)
+                axis.plot(values.mean(), height, marker, color=colors[kind], markerfacecolor=face, zorder=3)
+    axis.set(yticks=range(len(runs)), yticklabels=[run.replace("_", " ") for run in runs], xlabel="accuracy")
+    axis.set_ylim(len(runs) - 0.5, -0.5)
+    axis.set_xlim(-0.03, 1.03)
+    axis.grid(axis="x", color="0.9", linewidth=0.6)
+    axis.set_axisbelow(True)
+    handles = [
+        Line2D([], [], color=colors[kind], marker=marker, linestyle="", label=kind)
+        for kind, marker in zip(kinds, MARKERS, strict=False)
+    ]
+    handles.append(Line2D([], [], color=GREY, marker="o", linestyle="", label="non-members"))
+    handles.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label="members"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    sns.despine(figure)
+    return figure
+
+
 # ---------------------------------------------------------------- ROC
 
 
 def roc(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
     """Log-log ROC of each strategy: mean over seeds, and the mean 95 % interval over members as a band."""
-    strategies = list(table.strategy.unique())
+    strategies = [strategy for strategy in table.strategy.unique() if strategy not in OWN_VERIFIER]
     colors = _colors(runs, settings)
     figure, axes = _grid(len(strategies), 1, settings, sharex=True)
     resolved = table.false_positive_rate.min()
@@ -176,41 +210,71 @@ def _dashes() -> Iterator[tuple[float, ...]]:
 
 
 def loss_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
-    """Cross-entropy of members and non-members for each run, clean and adversarial, as a part of each side's records."""
-    signals = list(table.signal.unique())
-    member, nonmember = _palette(settings, 2)
+    """Cross-entropy of members and non-members for each run and signal, as a part of each side's records."""
+    signals = [signal for signal in table.signal.unique() if signal not in OWN_VERIFIER]
     figure, axes = _grid(len(runs), len(signals), settings, sharex=True, sharey=True)
     counts = table.groupby(["run", "signal", "membership", "loss_nats_low", "loss_nats_high"]).records.sum()
     for (row, run), (column, signal) in ((r, s) for r in enumerate(runs) for s in enumerate(signals)):
         axis: Axes = axes[row, column]
-        for side, color, filled in (("member", member, True), ("nonmember", nonmember, False)):
-            part = counts.loc[run, signal, side]
-            heights = (part / part.sum()).to_numpy()
-            edges = _drawn_edges(part.index.get_level_values(0), part.index.get_level_values(1))
-            axis.stairs(
-                heights,
-                edges,
-                fill=filled,
-                color=to_rgba(color, 0.45) if filled else color,
-                label=side.replace("non", "non-"),
-            )
+        edges = _both_sides(axis, counts.loc[run, signal], settings, _log_edges)
         axis.set(xscale="log", xlim=(edges[0], edges[-1]))
         axis.set_xticks([1e-12, 1e-6, 1e0])
         if row == 0:
             axis.set_title(SIGNAL_TITLES.get(signal, signal))
+    figure.supxlabel("cross-entropy loss (nats)", fontsize=settings.font_size)
+    _label_histograms(figure, axes, runs, settings)
+    return figure
+
+
+def margin_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
+    """The highest bound of z_k - z_y of members and non-members for each run; left of the line a record is verified."""
+    figure, axes = _grid(len(runs), 1, settings, sharex=True)
+    counts = table.groupby(["run", "membership", "margin_logits_low", "margin_logits_high"]).records.sum()
+    for axis, run in zip(axes[:, 0], runs, strict=True):
+        edges = _both_sides(axis, counts.loc[run], settings, _edges)
+        axis.axvline(0.0, color=GREY, linewidth=0.8, linestyle=":")
+        axis.set_xscale("asinh")
+        axis.set(xlim=(edges[0], edges[-1]), xticks=[-1000, -100, -10, -1, 0, 1, 10, 100, 1000])
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.minorticks_off()
+    figure.supxlabel("bound of the highest wrong margin (logits); verified below 0", fontsize=settings.font_size)
+    _label_histograms(figure, axes, runs, settings)
+    return figure
+
+
+def _both_sides(
+    axis: Axes, counts: pd.Series, settings: FigureSettings, edges_of: Callable[[pd.Index, pd.Index], np.ndarray]
+) -> np.ndarray:
+    """Members filled, non-members as a line, each as parts of its records; `counts` by membership and bin. Returns the edges."""
+    for side, color, filled in zip(("member", "nonmember"), _palette(settings, 2), (True, False), strict=True):
+        part = counts.loc[side]
+        edges = edges_of(part.index.get_level_values(0), part.index.get_level_values(1))
+        axis.stairs(
+            (part / part.sum()).to_numpy(),
+            edges,
+            fill=filled,
+            color=to_rgba(color, 0.45) if filled else color,
+            label=side.replace("non", "non-"),
+        )
+    return edges
+
+
+def _label_histograms(figure: Figure, axes: np.ndarray, runs: Sequence[str], settings: FigureSettings) -> None:
     for axis, run in zip(axes[:, 0], runs, strict=True):
         axis.set_ylabel(run.replace("_", "\n"))
-    figure.supxlabel("cross-entropy loss (nats)", fontsize=settings.font_size)
     figure.supylabel("part of the records", fontsize=settings.font_size)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
     sns.despine(figure)
-    return figure
 
 
-def _drawn_edges(low: pd.Index, high: pd.Index) -> np.ndarray:
+def _edges(low: pd.Index, high: pd.Index) -> np.ndarray:
+    return np.append(low.to_numpy(float), high[-1])
+
+
+def _log_edges(low: pd.Index, high: pd.Index) -> np.ndarray:
     """Bin edges on a logarithmic axis: the two open bins get the width of their neighbours."""
-    edges = np.append(low.to_numpy(float), high[-1])
+    edges = _edges(low, high)
     ratio = edges[2] / edges[1]
     edges[0], edges[-1] = edges[1] / ratio, edges[-2] * ratio
     return edges

@@ -12,6 +12,9 @@ METHODS = {
     "pgd": "robustmia.methods.pgd:PGD",
     "distributional": "robustmia.methods.distributional:Distributional",
     "trades": "robustmia.methods.trades:TRADES",
+    "duality": "robustmia.methods.duality:Duality",
+    "abstract_interpretation": "robustmia.methods.abstract_interpretation:AbstractInterpretation",
+    "ibp": "robustmia.methods.ibp:IBP",
 }
 
 SOURCES = {
@@ -25,6 +28,7 @@ SOURCES = {
 SIGNALS = {
     "benign": "robustmia.signals.benign:Benign",
     "adversarial": "robustmia.signals.adversarial:Adversarial",
+    "verified": "robustmia.signals.verified:Verified",
 }
 
 

@@ -8,6 +8,10 @@ import pandas as pd
 
 from robustmia.errors import UserError, in_one_line
 
+OWN_VERIFIER = ("verified_own", "I_V_own")
+"""Signal and strategy of the verified bounds under a model's own verifier: the long tables have them beside those under the
+tightest; the paper's layout and the figures do not."""
+
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """A CSV that the pipeline wrote; a damaged one is a `UserError`. Names of runs are never read as missing values."""

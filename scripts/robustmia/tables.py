@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robustmia.table_files import read_table
+from robustmia.table_files import OWN_VERIFIER, read_table
 
 ACCURACIES = {
     "train_accuracy": "train",
@@ -39,10 +39,27 @@ def paper_table(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFr
         seeds, empty with one seed. Runs keep their order; quantities that no run has are left out.
     """
     values = robustness.set_index(["run", "seed"])[list(ACCURACIES)].rename(columns=ACCURACIES)
-    attacks = membership[membership.threshold_rule.isin(RULES)]
+    attacks = membership[membership.threshold_rule.isin(RULES) & ~membership.strategy.isin(OWN_VERIFIER)]
     for (strategy, rule), rows in attacks.groupby(["strategy", "threshold_rule"], sort=False):
         values[f"{strategy} {rule}"] = rows.set_index(["run", "seed"]).accuracy
-    by_run = values.astype(float).dropna(axis=1, how="all").groupby("run", sort=False)
+    return _over_seeds(values.dropna(axis=1, how="all"))
+
+
+def verification_table(verification: pd.DataFrame) -> pd.DataFrame:
+    """A row for each run: its verified accuracy on non-members under each verifier by itself, then under the tightest.
+
+    Returns:
+        Columns as `paper_table` has them.
+    """
+    rows = verification.set_index(["run", "seed"])
+    verifiers = list(verification.verifier.unique())
+    values = pd.DataFrame({name: rows[rows.verifier == name].verified_test_accuracy for name in verifiers})
+    return _over_seeds(values.reindex(rows.index.unique()))
+
+
+def _over_seeds(values: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation, as two columns for each quantity, of values by run and seed; runs keep their order."""
+    by_run = values.astype(float).groupby("run", sort=False)
     mean, deviation = by_run.mean(), by_run.std().add_suffix(" sd")
     columns = [column for name in mean for column in (name, f"{name} sd")]
     return pd.concat([mean, deviation], axis=1)[columns].reset_index()
@@ -63,15 +80,8 @@ def _cell(mean: float, deviation: float, plus_minus: str) -> str:
     return f"{100 * mean:.1f}" + ("" if pd.isna(deviation) else f"{plus_minus}{100 * deviation:.1f}")
 
 
-def render(form: str, table: pd.DataFrame, membership: pd.DataFrame, attack: dict) -> str:
-    """The paper's table as `markdown`, `latex` (`booktabs`) or `html`, with a note on what the numbers are.
-
-    Args:
-        table: from `paper_table`.
-        membership: the rows it was made from, for the numbers of records and of seeds, and the floor.
-        attack: the settings of the evaluation attack.
-    """
-    note = _note(membership, attack)
+def render(form: str, table: pd.DataFrame, note: str) -> str:
+    """A table of `paper_table` or `verification_table` as `markdown`, `latex` (`booktabs`) or `html`, with a note below it."""
     if form == "markdown":
         return f"{in_percent(table, ' ± ').to_markdown(index=False, disable_numparse=True)}\n\n{note}\n"
     if form == "html":
@@ -82,16 +92,40 @@ def render(form: str, table: pd.DataFrame, membership: pd.DataFrame, attack: dic
     return f"% {note.replace('%', 'percent')}\n{body}"
 
 
-def _note(membership: pd.DataFrame, attack: dict) -> str:
+def paper_note(membership: pd.DataFrame, attack: dict, verified: dict | None) -> str:
+    """What the numbers of the paper's table are.
+
+    Args:
+        membership: the rows it was made from, for the numbers of records and of seeds, and the floor.
+        attack: the settings of the evaluation attack.
+        verified: those of the verified signal; None: there is none.
+    """
     first = membership.iloc[0]
     seeds = membership.seed.nunique()
     spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
+    certificate = f" Verified: {_ball(verified)}, the tightest of {_listed(verified['verifiers'])}." if verified else ""
     return (
         f"Percent, {spread}; {first.members} members and {first.nonmembers} non-members. Adversarial: {NORMS[attack['norm']]} "
-        f"ball of radius {attack['epsilon']:g}, {attack['steps']} steps. The oracle threshold is chosen on the evaluated "
-        f"records, and gives {100 * membership.floor_accuracy.mean():.1f} % without any information; split is chosen on "
-        "one half and scored on the other."
+        f"ball of radius {attack['epsilon']:g}, {attack['steps']} steps.{certificate} The oracle threshold is chosen on the "
+        f"evaluated records, and gives {100 * membership.floor_accuracy.mean():.1f} % without any information; split is "
+        "chosen on one half and scored on the other."
     )
+
+
+def verification_note(verified: dict) -> str:
+    """What the numbers of the verifiers' table are, from the settings of the verified signal."""
+    return (
+        f"Percent of the non-members that are classified correctly everywhere in the {_ball(verified)}, as far as each "
+        "verifier can show; tightest: as far as the lowest bound of any of them shows."
+    )
+
+
+def _ball(verified: dict) -> str:
+    return f"l-inf ball of radius {verified['epsilon']:g}{', cut to valid pixels' if verified['clip_pixels'] else ''}"
+
+
+def _listed(verifiers: list[str]) -> str:
+    return ", ".join(verifier.replace("_", " ") for verifier in verifiers)
 
 
 def _latex_heading(name: str) -> str:

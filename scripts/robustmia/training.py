@@ -40,6 +40,7 @@ from robustmia.settings import (
 logger = logging.getLogger(__name__)
 
 MONITOR_COLUMNS = ("member_clean", "member_adversarial", "nonmember_clean", "nonmember_adversarial")
+SEEN = ("clean", "adversarial", "verified")  # what a method may show of a step
 SHOWN_EVERY = 50  # batches between two looks at the running loss, which the device has to be waited for
 WATCHED_AT_ONCE = 256
 
@@ -214,8 +215,8 @@ class Trainer:
 
         Returns:
             The model in evaluation mode, and its history: a row per epoch with the learning rate of its last step, the
-            mean loss, the accuracies on the clean and on the adversarial images that the method trained on (empty where
-            it saw none), and those of the monitor.
+            mean loss, the accuracies on the clean and on the adversarial images that the method trained on and the part that its
+            bounds verified (empty where it saw none), and those of the monitor.
 
         Raises:
             UserError: the loss is not finite, or the checkpoint is damaged.
@@ -247,8 +248,8 @@ class Trainer:
         """One pass over the members. Sums stay on the device until its end, so that no step waits for the host."""
         self.model.train()
         generator = generator_for(self.device, self.seed, "epoch", epoch)
-        losses, clean, adversarial = [], torch.zeros(2, device=self.device), torch.zeros(2, device=self.device)
-        learning_rate = 0.0
+        losses, learning_rate = [], 0.0
+        hits = {kind: torch.zeros(2, device=self.device) for kind in SEEN}
         for batch, rows in enumerate(self._batches(epoch)):
             progress = Progress(epoch + batch / self.steps_per_epoch, self.settings.epochs)
             images = augment(to_pixels(self.images[rows]), self.settings.augmentation, generator)
@@ -256,13 +257,13 @@ class Trainer:
             step = self.method.loss(self.model, images, labels, progress, generator)
             learning_rate = self._descend(step, progress)
             losses.append(step.loss.detach())
-            clean += _hits(step.clean)
-            adversarial += _hits(step.adversarial)
+            for kind in SEEN:
+                hits[kind] += _hits(getattr(step, kind))
             bar.update(len(labels))
             if batch % SHOWN_EVERY == SHOWN_EVERY - 1:
-                bar.set_postfix_str(_in_words([_row(learning_rate, losses, clean, adversarial)]))
+                bar.set_postfix_str(_in_words([_row(learning_rate, losses, hits)]))
         self._require_finite(torch.stack(losses), epoch)
-        return _row(learning_rate, losses, clean, adversarial)
+        return _row(learning_rate, losses, hits)
 
     def _batches(self, epoch: int) -> Iterator[Tensor]:
         order = torch.randperm(
@@ -328,13 +329,9 @@ class Trainer:
         return row
 
 
-def _row(learning_rate: float, losses: list[Tensor], clean: Tensor, adversarial: Tensor) -> dict[str, float | None]:
-    return {
-        "learning_rate": learning_rate,
-        "loss": torch.stack(losses).double().mean().item(),
-        "clean_accuracy": _ratio(clean),
-        "adversarial_accuracy": _ratio(adversarial),
-    }
+def _row(learning_rate: float, losses: list[Tensor], hits: dict[str, Tensor]) -> dict[str, float | None]:
+    row = {"learning_rate": learning_rate, "loss": torch.stack(losses).double().mean().item()}
+    return row | {f"{kind}_accuracy": _ratio(hits[kind]) for kind in SEEN}
 
 
 def _ratio(hits: Tensor) -> float | None:
@@ -345,7 +342,7 @@ def _ratio(hits: Tensor) -> float | None:
 def _in_words(history: list[dict]) -> str:
     """Loss and accuracies of the last epoch; an accuracy that the method does not see is the monitor's latest."""
     words = [f"loss {history[-1]['loss']:.4f}"]
-    for kind in ("clean", "adversarial"):
+    for kind in SEEN:
         values = (row.get(column) for row in reversed(history) for column in (f"{kind}_accuracy", f"member_{kind}"))
         latest = next((value for value in values if value is not None), None)
         words += [f"{kind} {latest:.3f}"] if latest is not None else []

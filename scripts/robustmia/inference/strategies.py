@@ -20,7 +20,10 @@ class Strategy:
     """From logits [N, K] and labels [N] to scores [N]."""
 
 
+# Bounds b of z_k - z_y, 0 at y, are logits that make the true class least likely: their log odds are -log sum of exp b_k.
 STRATEGIES = (
     Strategy("I_B", "benign", log_odds),
     Strategy("I_A", "adversarial", log_odds),
+    Strategy("I_V", "verified", log_odds),
+    Strategy("I_V_own", "verified_own", log_odds),
 )

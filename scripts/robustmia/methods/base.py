@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import Field, NonNegativeFloat
+
 from robustmia.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,12 +37,42 @@ class Step:
     """Logits [b, K] and labels [b] of the clean images that the loss saw, for the progress report; None: it saw none."""
     adversarial: tuple[Tensor, Tensor] | None = None
     """The same for adversarial images."""
+    verified: tuple[Tensor, Tensor] | None = None
+    """Upper bounds of z_k - z_y, [b, K] with 0 at y, in place of logits: the highest is at y where a record is verified."""
+
+
+class RampSettings(Settings):
+    """A rise from 0 to 1, linear in training steps."""
+
+    start: NonNegativeFloat = Field(0.0, description="epochs before the rise")
+    length: NonNegativeFloat = Field(0.0, description="epochs of the rise; 0: at once")
+
+    @property
+    def end(self) -> float:
+        """Epochs until it stands at 1."""
+        return self.start + self.length
+
+    def at(self, epoch: float) -> float:
+        """Where it stands, in [0, 1], after so many epochs, fractions included."""
+        if epoch < self.start:
+            return 0.0
+        return min(1.0, (epoch - self.start) / self.length) if self.length else 1.0
 
 
 class Method(Settings):
     """A way of training. A subclass declares its settings as fields, `name` among them, and its loss."""
 
     name: str
+
+    @property
+    def verifier(self) -> str | None:
+        """The bound that the method trains with, which is its own verifier; None: it gives no certificate."""
+        return None
+
+    @property
+    def settled_after(self) -> float:
+        """Epochs after which the settings hold in full: the training must be longer."""
+        return 0.0
 
     def loss(
         self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator

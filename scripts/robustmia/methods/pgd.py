@@ -24,6 +24,10 @@ class PGD(Method, PerturbationSettings):
     )
     epsilon_warmup_epochs: NonNegativeFloat = Field(0.0, description="epochs over which epsilon rises linearly from 0")
 
+    @property
+    def settled_after(self) -> float:
+        return self.epsilon_warmup_epochs
+
     def loss(
         self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
     ) -> Step:

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from robustmia.settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor, nn
+
+    from robustmia.logits import SignalLogits
 
 
 class Signal(Settings):
@@ -29,6 +32,12 @@ class Signal(Settings):
             generator: the source of every random number, on the images' device.
 
         Returns:
-            [B, K].
+            [B, K], or what `file` makes [N, K] of.
         """
         raise TypeError(f"{type(self).__name__} does not define logits()")
+
+    def file(self, members: np.ndarray, nonmembers: np.ndarray, *labels: np.ndarray) -> SignalLogits:
+        """The file of this signal, from what `logits` gave for all members and non-members, and their labels."""
+        from robustmia.logits import SignalLogits
+
+        return SignalLogits(members, nonmembers, *labels)

@@ -67,7 +67,7 @@ class Target:
         ) as progress:
             members, nonmembers = (self._logits(signal, rows, generator, progress) for rows in sides)
         labels = self.records.labels
-        return SignalLogits(members, nonmembers, labels[self.split.members], labels[self.split.nonmembers])
+        return signal.file(members, nonmembers, labels[self.split.members], labels[self.split.nonmembers])
 
     def examples(self, signal: Adversarial) -> Examples:
         """The first few non-members, which the model never saw, clean and attacked."""

@@ -1,0 +1,55 @@
+"""Bounds held against attacks: no attack in the verified ball may do what the bounds rule out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from robustmia.logits import SignalLogits
+
+ROUNDING = (
+    1e-4  # of the largest logit: far above float32's error in a forward pass, far below what a wrong bound gives away
+)
+
+
+class SoundnessError(Exception):
+    """A bound is wrong, or it was computed for another model or ball: a defect of the project, not of the user's settings."""
+
+
+def require_unbroken(name: str, bounds: SignalLogits, signals: dict[str, SignalLogits], in_ball: Iterable[str]) -> None:
+    """Hold bounds against the logits of other signals of the same records.
+
+    Args:
+        name: of the target model, for the message.
+        bounds: upper bounds of z_k - z_y over the verified ball.
+        signals: logits by signal.
+        in_ball: the signals whose images all lie in the verified ball.
+
+    Raises:
+        SoundnessError: a record that the bounds certify is misclassified, or a margin is above its bound by more than rounding.
+    """
+    for signal in in_ball:
+        logits = signals[signal]
+        sides = (
+            ("member", bounds.members, logits.members, bounds.member_labels),
+            ("non-member", bounds.nonmembers, logits.nonmembers, bounds.nonmember_labels),
+        )
+        for side, upper, z, labels in sides:
+            _require_side(f"{name}: {side}", upper, z, labels, signal)
+
+
+def _require_side(name: str, bounds: np.ndarray, logits: np.ndarray, labels: np.ndarray, signal: str) -> None:
+    margins = logits - logits[np.arange(len(labels)), labels, None]
+    allowed = ROUNDING * np.abs(logits).max(axis=1, keepdims=True)
+    certified_but_wrong = (bounds.argmax(axis=1) == labels) & (logits.argmax(axis=1) != labels)
+    broken = np.flatnonzero(certified_but_wrong | (margins > bounds + allowed).any(axis=1))
+    if len(broken):
+        record = broken[0]
+        worst = int((margins - bounds)[record].argmax())
+        raise SoundnessError(
+            f"{name} {record} of class {labels[record]}: the {signal} signal puts class {worst} ahead by "
+            f"{margins[record, worst]:.6g}, above its bound of {bounds[record, worst]:.6g} ({len(broken)} such records); "
+            "a bound is wrong, or files of different models were mixed: delete the signals of this model and run again, "
+            "and report it if it comes back"
+        )

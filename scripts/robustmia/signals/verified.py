@@ -1,0 +1,65 @@
+"""The verified signal: the worst logits that the model can be shown not to exceed anywhere in a ball around each image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator
+
+from robustmia.signals.base import Signal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    from robustmia.logits import VerifiedBounds
+
+Verifier = Literal["interval", "zonotope", "interval_dual", "dual"]
+
+
+class Verified(Signal):
+    """Upper bounds of z_k - z_y over an l-inf ball, by each of several verifiers; the lowest of them counts."""
+
+    name: Literal["verified"]
+    epsilon: NonNegativeFloat = Field(description="radius of the l-inf ball, for pixels in [0, 1]")
+    clip_pixels: bool = Field(True, description="cut the ball to pixels in [0, 1]")
+    verifiers: tuple[Verifier, ...] = Field(
+        ("interval", "zonotope", "dual"),
+        min_length=1,
+        description="`interval`, `zonotope`, `interval_dual` and `dual`; docs/bounds.md says what each costs",
+    )
+    memory_mib: PositiveInt = Field(
+        32, description="MiB that a verifier's parts may take at a time, beside the network"
+    )
+
+    @field_validator("verifiers")
+    @classmethod
+    def _distinct(cls, verifiers: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(verifiers)) < len(verifiers):
+            raise ValueError("a verifier is given twice")
+        return verifiers
+
+    def logits(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Bounds by each verifier, [B, V, K], 0 at the true class."""
+        import torch
+
+        from robustmia.bounds.interval import Interval
+        from robustmia.bounds.verifiers import VERIFIERS
+
+        ball, memory = Interval.around(images, self.epsilon, self.clip_pixels), self.memory_mib * 2**20
+        return torch.stack([VERIFIERS[name](model, ball, labels, memory) for name in self.verifiers], dim=1)
+
+    def file(self, members: np.ndarray, nonmembers: np.ndarray, *labels: np.ndarray) -> VerifiedBounds:
+        """The file with the bounds of every verifier, and the lowest."""
+        import numpy as np
+
+        from robustmia.logits import SignalLogits, VerifiedBounds
+
+        lowest = SignalLogits(members.min(axis=1), nonmembers.min(axis=1), *labels)
+        return VerifiedBounds(
+            **vars(lowest),
+            verifiers=np.array(self.verifiers),
+            members_by_verifier=members,
+            nonmembers_by_verifier=nonmembers,
+        )
