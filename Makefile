@@ -52,8 +52,9 @@ dag: setup  ## draw the graph of rules to results/rulegraph.svg (needs graphviz)
 docs: setup  ## write docs/configuration.md from the settings models
 	$(PACKAGE) -m robustmia.config_docs > docs/configuration.md
 
-bench: setup  ## time each method's step against a natural step
-	$(PACKAGE) benchmarks/steps.py
+bench: setup  ## time each method's step against a natural step, and each verifier
+	@$(PACKAGE) benchmarks/steps.py
+	@$(PACKAGE) benchmarks/bounds.py
 
 # uv (https://docs.astral.sh/uv) resolves for every platform and Python at once; constraints.txt holds exact pins.
 lock:  ## resolve pyproject.toml into requirements.lock again

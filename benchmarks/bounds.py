@@ -23,7 +23,7 @@ NETWORKS = {
     "digits": ({"name": "small_cnn", "width": 16}, (1, 8, 8), 0.1),
     "fashion_mnist": ({"name": "fashion_mnist_net", "width": 64}, (1, 28, 28), 0.1),
 }
-CASES = {  # images and rounds: so many that a row takes seconds; `dual` on the larger network takes minutes for one image
+CASES = {  # images and rounds, so that a row takes seconds; one image's `dual` on the larger network would take an hour
     ("digits", "interval"): (256, 20),
     ("digits", "zonotope"): (256, 5),
     ("digits", "interval_dual"): (256, 10),

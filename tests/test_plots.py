@@ -105,7 +105,7 @@ def test_histograms_fill_members_and_outline_non_members():
         for (run, signal, side), counts in records.items()
     )
     figure = plots.loss_histogram(table, ["natural", "my_pgd"], FigureSettings())
-    assert [axis.get_title() for axis in figure.axes] == ["clean inputs", "adversarial inputs", "", ""]
+    assert [axis.get_title() for axis in figure.axes] == ["clean\ninputs", "adversarial\ninputs", "", ""]
     assert [axis.get_ylabel() for axis in figure.axes] == ["natural", "", "my\npgd", ""]
     places = [(run, signal) for run in ("natural", "my_pgd") for signal in ("benign", "adversarial")]
     for axis, place in zip(figure.axes, places, strict=True):
@@ -175,3 +175,86 @@ def test_examples_show_clean_change_and_attacked_of_each_run():
         for axis, pixels in zip(axes[3 * row : 3 * row + 3], expected, strict=True):
             upright = pixels[0].transpose(1, 2, 0).clip(0, 1)
             np.testing.assert_allclose(axis.images[0].get_array(), upright, atol=1e-5)
+
+
+def test_accuracies_are_filled_on_non_members_and_hollow_on_members():
+    """Three kinds from above; a run's members stand above its non-members; a tick for each seed."""
+    values = {
+        "train_accuracy": [0.99, 0.97],
+        "test_accuracy": [0.9, 0.8],
+        "adv_train_accuracy": [0.7, 0.6],
+        "adv_test_accuracy": [0.5, 0.4],
+        "verified_train_accuracy": [0.3, 0.2],
+        "verified_test_accuracy": [0.2, 0.0],
+    }
+    tables = [pd.DataFrame(values).assign(run=run, seed=[0, 1]) for run in ("b", "a")]
+    tables[1][list(values)] /= 2
+    figure = plots.accuracies(pd.concat(tables), ["b", "a"], FigureSettings())
+    means = [line for line in figure.axes[0].lines if line.get_marker() != "|"]
+    ticks = [line for line in figure.axes[0].lines if line.get_marker() == "|"]
+    expected = {
+        (round(np.mean(values[f"{prefix}{side}_accuracy"]) / (1 + position), 6), position + shift, side == "test")
+        for prefix in ("", "adv_", "verified_")
+        for position in (0, 1)
+        for side, shift in (("train", -0.14), ("test", 0.14))
+    }
+    drawn = {
+        (round(float(line.get_xdata()[0]), 6), float(line.get_ydata()[0]), line.get_markerfacecolor() != "white")
+        for line in means
+    }
+    assert drawn == expected
+    assert sorted(x for line in ticks for x in line.get_xdata()) == sorted(
+        value / (1 + position) for column in values.values() for value in column for position in (0, 1)
+    )
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["clean", "adversarial", "verified", "non-members", "members"]
+
+
+def test_accuracies_without_the_verified_signal_have_two_kinds():
+    table = pd.DataFrame({"run": ["a"], "train_accuracy": 1.0, "test_accuracy": 0.9, "adv_train_accuracy": 0.8})
+    table = table.assign(adv_test_accuracy=0.7, verified_train_accuracy=np.nan, verified_test_accuracy=np.nan)
+    figure = plots.accuracies(table, ["a"], FigureSettings())
+    assert "verified" not in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_margin_histograms_are_parts_of_each_side_with_a_line_at_0():
+    edges = [-30.0, -5.0, 0.0, 4.0, 20.0]
+    counts = {
+        ("r", "member"): [6, 2, 0, 0],
+        ("r", "nonmember"): [0, 1, 3, 0],
+        ("q", "member"): [0, 0, 4, 0],
+        ("q", "nonmember"): [0, 0, 1, 1],
+    }
+    rows = [
+        {"run": run, "membership": side, "margin_logits_low": low, "margin_logits_high": high, "records": records}
+        for (run, side), column in counts.items()
+        for low, high, records in zip(edges, edges[1:], column, strict=False)
+    ]
+    figure = plots.margin_histogram(pd.DataFrame(rows), ["r", "q"], FigureSettings())
+    for axis, run in zip(figure.axes, ("r", "q"), strict=True):
+        assert axis.get_ylabel() == run
+        assert list(axis.lines[0].get_xdata()) == [0.0, 0.0]
+        for patch, side in zip(axis.patches, ("member", "nonmember"), strict=True):
+            heights, drawn, _ = patch.get_data()
+            np.testing.assert_allclose(heights, np.array(counts[run, side]) / sum(counts[run, side]))
+            np.testing.assert_allclose(drawn, edges)
+            assert patch.get_fill() == (side == "member")
+
+
+def test_a_models_own_verifier_is_left_out_of_figures():
+    rows = [
+        {
+            "run": "a",
+            "strategy": strategy,
+            "threshold_rule": rule,
+            "accuracy": 0.6,
+            "accuracy_low": 0.5,
+            "accuracy_high": 0.7,
+        }
+        | {"floor_accuracy": 0.51, "signal": "s"}
+        for strategy in ("I_V", "I_V_own")
+        for rule in ("oracle", "split")
+    ]
+    figure = plots.inference_accuracy(pd.DataFrame(rows), ["a"], FigureSettings())
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len([label for label in labels if "honest split" in label]) == 1

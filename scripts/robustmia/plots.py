@@ -218,9 +218,9 @@ def loss_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSet
         axis: Axes = axes[row, column]
         edges = _both_sides(axis, counts.loc[run, signal], settings, _log_edges)
         axis.set(xscale="log", xlim=(edges[0], edges[-1]))
-        axis.set_xticks([1e-12, 1e-6, 1e0])
+        axis.set_xticks([1e-12, 1e-6, 1e0] if len(signals) < 3 else [1e-10, 1e0])
         if row == 0:
-            axis.set_title(SIGNAL_TITLES.get(signal, signal))
+            axis.set_title(SIGNAL_TITLES.get(signal, signal).replace(" ", "\n", 1))
     figure.supxlabel("cross-entropy loss (nats)", fontsize=settings.font_size)
     _label_histograms(figure, axes, runs, settings)
     return figure
@@ -228,16 +228,18 @@ def loss_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSet
 
 def margin_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
     """The highest bound of z_k - z_y of members and non-members for each run; left of the line a record is verified."""
+    seen = table[table.records > 0]
     figure, axes = _grid(len(runs), 1, settings, sharex=True)
     counts = table.groupby(["run", "membership", "margin_logits_low", "margin_logits_high"]).records.sum()
     for axis, run in zip(axes[:, 0], runs, strict=True):
-        edges = _both_sides(axis, counts.loc[run], settings, _edges)
+        _both_sides(axis, counts.loc[run], settings, _edges)
         axis.axvline(0.0, color=GREY, linewidth=0.8, linestyle=":")
         axis.set_xscale("asinh")
-        axis.set(xlim=(edges[0], edges[-1]), xticks=[-1000, -100, -10, -1, 0, 1, 10, 100, 1000])
+        axis.set_xticks([-1000, -100, -10, 0, 10, 100, 1000])
+        axis.set_xlim(1.5 * seen.margin_logits_low.min(), 1.5 * seen.margin_logits_high.max())
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.minorticks_off()
-    figure.supxlabel("bound of the highest wrong margin (logits); verified below 0", fontsize=settings.font_size)
+    figure.supxlabel("highest bound of a wrong margin (logits)", fontsize=settings.font_size)
     _label_histograms(figure, axes, runs, settings)
     return figure
 
@@ -337,8 +339,9 @@ def training_curves(table: pd.DataFrame, runs: Sequence[str], settings: FigureSe
         axis.set_ylim(-0.02, 1.02)
     for axis in axes.flat[len(runs) :]:
         axis.set_visible(False)
-    for axis in axes[-1]:
+    for axis in axes.flat[max(0, len(runs) - columns) : len(runs)]:  # the lowest that is visible in each column
         axis.set_xlabel("epoch")
+        axis.tick_params(labelbottom=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("accuracy")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
