@@ -15,7 +15,7 @@ from torch.nn.functional import relu
 
 from robustmia.attacks import Ball, margin_loss, pgd
 from robustmia.bounds.dual import cauchy, dual_bounds, projected_dual_bounds
-from robustmia.bounds.graph import Graph
+from robustmia.bounds.graph import COPIES, Graph
 from robustmia.bounds.interval import Interval, interval_bounds, logit_bounds, margins_of
 from robustmia.bounds.relaxation import parallel_band
 from robustmia.bounds.verifiers import VERIFIERS
@@ -377,12 +377,12 @@ def test_the_memory_setting_bounds_what_is_there_at_once():
     linear, transpose = hooked.linear, hooked.transpose
     hooked.linear = lambda x: sizes.append(x.numel() * 8) or linear(x)
     hooked.transpose = lambda y, shape: sizes.append(len(y) * shape.numel() * 8) or transpose(y, shape)
-    memory = 4 * 120 * 8 * 6
+    memory = COPIES * 120 * 8 * 6
     with torch.no_grad():
         for name in ("zonotope", "dual"):
             sizes.clear()
             VERIFIERS[name](model, ball, labels, memory)
-            assert max(sizes) <= memory / 4, name
+            assert max(sizes) <= memory / COPIES, name
             assert len(sizes) > 10, name
 
 

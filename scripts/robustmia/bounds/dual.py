@@ -19,9 +19,6 @@ from robustmia.bounds.graph import Affine, Graph
 from robustmia.bounds.interval import Interval, margin_rows, margins_of
 from robustmia.bounds.relaxation import parallel_band
 
-COPIES = (
-    4  # of a vector nu in the largest layer that are there at once: before and after it, absolute values, work space
-)
 ROWS = 16  # vectors nu taken at once for each image, where memory allows: fewer would leave matrix products small
 UNLIMITED = 2**62
 
@@ -191,8 +188,7 @@ def _in_parts(
     graph = Graph.of(network)
     images = fitting = UNLIMITED
     if memory is not None:
-        largest = max(shape.numel() for shape in graph.shapes(ball.centre[:1]))
-        fitting = max(1, memory // (COPIES * largest * ball.radius.element_size()))
+        fitting = graph.fitting(ball.centre[:1], memory)
         images = max(1, fitting // ROWS)
     parts = []
     for part, theirs in zip(ball.split(images), labels.split(images), strict=True):

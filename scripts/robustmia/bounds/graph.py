@@ -22,9 +22,10 @@ from robustmia.models import Normalize
 
 # ---------------------------------------------------------------- affine layers
 
-DENSE = (
-    2**17
-)  # entries of a convolution's matrix up to which a matrix product passes many vectors back faster than it does
+# Copies of a tensor that a layer works on at once: before and after it, absolute values, another branch, work space.
+COPIES = 7
+# Entries of a convolution's matrix up to which a matrix product passes many vectors back faster than the convolution.
+DENSE = 2**17
 
 
 class Affine:
@@ -154,8 +155,9 @@ class Averaging(Affine):
     linear = absolute = __call__
 
     def transpose(self, y: Tensor, shape: torch.Size) -> Tensor:
-        pull_back = torch.func.vjp(self.function, y.new_zeros(len(y), *shape))[1]
-        return pull_back(y)[0]
+        with torch.enable_grad():
+            inputs = y.new_zeros(len(y), *shape).requires_grad_()
+            return torch.autograd.grad(self.function(inputs), inputs, y, create_graph=y.requires_grad)[0]
 
 
 # ---------------------------------------------------------------- the graph
@@ -236,6 +238,11 @@ class Graph:
         for number, node in enumerate(self.nodes, start=1):
             points.append(_after(node, number, [points[before] for before in node.inputs]))
         return [point.value.shape[1:] for point in points]
+
+    def fitting(self, image: Tensor, memory: int) -> int:
+        """How many vectors or errors of one image [1, C, H, W] fit into so many bytes at once, whatever the layer; at least 1."""
+        largest = max(shape.numel() for shape in self.shapes(image))
+        return max(1, memory // (COPIES * largest * image.element_size()))
 
     @cached_property
     def last_use(self) -> dict[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,6 @@ from robustmia.bounds.graph import Affine, Graph
 from robustmia.bounds.interval import Interval, margin_bounds, margins_of
 from robustmia.bounds.relaxation import parallel_band
 
-COPIES = (
-    4  # of the errors in the largest layer that are there at once: before and after it, absolute values, work space
-)
 Slopes = dict[int, Tensor]
 """By the node of each ReLU."""
 
@@ -60,7 +58,7 @@ class _Pixels:
 
     def radius(self, node: int) -> Tensor:
         """How far the errors move the values of a node together, [B, ...]."""
-        return torch.stack([errors.abs().sum(0) for errors in self.at(node)]).sum(0)
+        return reduce(torch.add, (errors.abs().sum(0) for errors in self.at(node)))
 
     def _of_image(self, pixels: Tensor) -> Tensor:
         radius = self.ball.radius
@@ -114,8 +112,7 @@ def zonotope_bounds(network: nn.Module, ball: Interval, labels: Tensor, memory: 
     count = ball.radius[0].numel()
     if memory is None:
         return _bounds(graph, ball, labels, count)
-    largest = max(shape.numel() for shape in graph.shapes(ball.centre[:1]))
-    fitting = max(1, memory // (COPIES * largest * ball.radius.element_size()))
+    fitting = graph.fitting(ball.centre[:1], memory)
     images = max(1, fitting // count)
     parts = zip(ball.split(images), labels.split(images), strict=True)
     return torch.cat([_bounds(graph, *part, min(count, fitting)) for part in parts])
