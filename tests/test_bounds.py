@@ -49,6 +49,19 @@ class Residual(nn.Module):
         return self.last(self.pool(self.third(y) + self.shortcut(y)).relu().flatten(1))
 
 
+class Twice(nn.Module):
+    """A value that is added to itself, layers that are passed twice, and a sum of three."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.linear = nn.Conv2d(2, 2, 3, padding=1), nn.Linear(60, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.convolution(images).relu()
+        y = self.convolution(x + x).relu()
+        return self.linear(torch.flatten(y + x + images, start_dim=1))
+
+
 def dense() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(60, 14), nn.ReLU(), nn.Linear(14, 9), nn.ReLU(), nn.Linear(9, CLASSES))
 
@@ -79,6 +92,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "convolutional": convolutional,
     "pooled": pooled,
     "residual": Residual,
+    "twice": Twice,
     "headless": headless,
     "wide_resnet": wide_resnet,
 }
@@ -452,6 +466,11 @@ class Squared(nn.Module):
         return (images * images).flatten(1)
 
 
+class Pair(nn.Module):
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return images.flatten(1), images.relu().flatten(1)
+
+
 class Branching(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return images if images.sum() > 0 else -images
@@ -467,9 +486,10 @@ class Branching(nn.Module):
         (nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False)), r"layer 0 \(BatchNorm2d\) with no running"),
         (nn.Sequential(nn.Flatten(2), nn.Linear(30, 4)), r"layer 0 \(Flatten\)"),
         (Squared(), r"layer mul"),
+        (Pair(), r"does not return its last layer alone"),
         (Branching(), r"cannot be read as a graph of layers"),
     ],
-    ids=["pooling", "sigmoid", "padding", "statistics", "flatten", "product", "branch"],
+    ids=["pooling", "sigmoid", "padding", "statistics", "flatten", "product", "pair", "branch"],
 )
 def test_a_layer_that_is_not_known_is_named(verifier, model, named):
     images, labels = torch.rand(2, *IMAGE), torch.tensor([0, 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 from conftest import ROOT, Workflow, shared
 from robustmia.config import read_config
 from robustmia.config_docs import configuration_page
+from robustmia.logits import SignalLogits
 from robustmia.plan import Plan
 from robustmia.registry import METHODS
 from test_data import put_fashion_mnist, put_images
@@ -338,6 +340,19 @@ def one_run(workflow: Workflow) -> Callable[[str], Workflow]:
         return workflow
 
     return make
+
+
+def test_a_bound_that_an_attack_breaks_stops_the_pipeline(workflow):
+    """Bounds that certify every record, of a model that hardly learned: the first record that is wrong is named."""
+    verified = "results/signals/digits/natural/seed0/verified.npz"
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(ONE_RUN))
+    assert workflow.run(verified, "--configfile", "overlay.yaml").returncode == 0
+    bounds = SignalLogits.load(workflow.folder / verified)
+    certain = np.where(np.arange(10) == bounds.member_labels[:, None], 0, -1).astype(np.float32)
+    replace(bounds, members=certain).save(workflow.folder / verified)
+    line, _ = complaint(workflow, ONE_RUN, "tables")
+    expected = r"infer digits natural 0: SoundnessError: digits/natural/seed0: member \d+ of class \d: the \w+ signal puts class"
+    assert re.search(expected, line), line
 
 
 def test_an_unknown_palette_is_named(workflow):

@@ -87,6 +87,17 @@ def test_the_verified_signal_has_the_bounds_of_each_verifier_and_the_lowest(targ
         loaded.under("interval_dual")
 
 
+def test_bounds_that_overflow_verify_nothing_and_stay_numbers(target):
+    for layer in target.model[:4]:
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.weight.data *= 1e25
+    signal = target.logits(Verified(name="verified", epsilon=0.05, memory_mib=1))
+    assert np.isfinite(signal.members_by_verifier).all()
+    rows, labels = np.arange(300), signal.member_labels
+    assert (signal.members_by_verifier[rows, :, labels] == 0).all()
+    assert (signal.members.argmax(axis=1) != labels).all()
+
+
 def test_the_verified_signal_bounds_the_attacked_one(target):
     verified = target.logits(Verified(name="verified", epsilon=0.05))
     attacked = target.logits(Adversarial(name="adversarial", epsilon=0.05))

@@ -333,7 +333,8 @@ def _read(network: nn.Module) -> Graph:
 
 
 def _graph(nodes: list[Node], output: tuple[int, ...]) -> Graph:
-    assert output == (len(nodes),)
+    if output != (len(nodes),):
+        raise UserError("the network does not return its last layer alone; the bounds need one tensor, the logits")
     last = nodes[-1].layer if nodes else None
     return Graph(tuple(nodes[:-1]), last) if isinstance(last, Linear) else Graph(tuple(nodes), None)
 
