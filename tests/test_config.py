@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from conftest import ROOT, Workflow, shared
 from robustmia.config import read_config
@@ -377,9 +378,29 @@ def test_every_overlay_makes_a_plan(workflow, overlay):
     (workflow.folder / "data" / "CroppedYale.zip").write_bytes(b"only looked for")
     jobs = workflow.planned("--configfile", f"configs/{overlay}")
     names = {job[1] for job in jobs if job[0] == "fetch"}
+    trained = {job[2] for job in jobs if job[0] == "train"}
+    if overlay == "digits_search.yaml":
+        assert names == {"digits"}
+        assert {run.partition("_")[0] for run in trained} == {"duality", "ai", "ibp"}
+        return
     assert names == {"digits" if overlay == "smoke.yaml" else overlay.removesuffix(".yaml")}
-    verifiable = set() if overlay == "cifar10.yaml" else {"duality", "abstract_interpretation", "ibp"}
-    assert {job[2] for job in jobs if job[0] == "train"} == {"natural", "pgd", "distributional", "trades"} | verifiable
+    assert trained == set(METHODS) - (
+        {"duality", "abstract_interpretation", "ibp"} if overlay == "cifar10.yaml" else set()
+    )
+
+
+def test_the_settings_found_by_the_search_are_those_of_the_default():
+    """What docs/bounds.md says of the runs called chosen holds for config.yaml."""
+    raw, search = (yaml.safe_load((ROOT / name).read_text()) for name in ("config.yaml", "configs/digits_search.yaml"))
+    update_config(raw, search)
+    runs = read_config(raw).datasets["digits"].runs
+    default = read_config(yaml.safe_load((ROOT / "config.yaml").read_text())).datasets["digits"].runs
+    for short, name in (("ibp", "ibp"), ("ai", "abstract_interpretation"), ("duality", "duality")):
+        assert runs[f"{short}_chosen"].method == default[name].method
+        chosen, given = (
+            run.training.model_copy(update={"monitor": None}) for run in (runs[f"{short}_chosen"], default[name])
+        )
+        assert chosen == given
 
 
 def test_a_runs_changes_are_laid_over_its_data_set(tmp_path):
