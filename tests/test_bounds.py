@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.functional import relu
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from robustmia.attacks import Ball, margin_loss, pgd
-from robustmia.bounds.dual import cauchy, dual_bounds, projected_dual_bounds
+from robustmia.bounds.dual import cauchy, dual_bounds, median, projected_dual_bounds
 from robustmia.bounds.graph import COPIES, Graph
 from robustmia.bounds.interval import Interval, interval_bounds, logit_bounds, margins_of
 from robustmia.bounds.relaxation import parallel_band
@@ -174,6 +175,13 @@ def test_the_band_holds_relu(low, width, where):
         assert half == 0
 
 
+@pytest.mark.parametrize(("low", "high"), [(float("nan"), 1.0), (-1.0, float("nan")), (float("nan"), float("nan"))])
+def test_a_band_of_what_is_not_a_number_is_not_a_number(low, high):
+    """And never a ReLU that is taken to be off."""
+    slope, _ = parallel_band(torch.tensor(low), torch.tensor(high))
+    assert slope.isnan()
+
+
 # ---------------------------------------------------------------- known answers
 
 
@@ -310,6 +318,13 @@ def test_cauchy_numbers_have_the_scale_asked_for():
     assert numbers.median(0).values[0].tolist() == pytest.approx([0.0, 0.0], abs=0.05)
 
 
+@pytest.mark.parametrize("count", [9, 10, 50])
+def test_the_median_estimates_the_norm_whether_the_count_is_even_or_odd(count):
+    numbers = cauchy(torch.full((40_000,), 3.0).double(), count, torch.Generator().manual_seed(0)).abs()
+    assert median(numbers).tolist() == np.median(numbers.numpy(), axis=0).tolist()
+    assert median(numbers).median().item() == pytest.approx(3.0, rel=0.04)
+
+
 @pytest.mark.parametrize("kind", ["dense", "convolutional", "residual", "pooled"])
 def test_projections_converge_to_the_exact_norms(kind):
     model, (images, labels) = network(kind, 8), batch(8)
@@ -330,7 +345,11 @@ def test_projections_converge_to_the_exact_norms(kind):
 # ---------------------------------------------------------------- numbers and memory
 
 
-@pytest.mark.parametrize("name", VERIFIERS)
+def projected(model: nn.Module, ball: Interval, labels: Tensor, memory: None) -> Tensor:
+    return projected_dual_bounds(model, ball, labels, 6, torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("name", [*VERIFIERS, "projected"])
 @pytest.mark.parametrize("kind", ["dense", "convolutional", "pooled", "residual"])
 def test_gradients_agree_with_finite_differences(name, kind):
     model, (images, labels) = network(kind, 9), batch(9, count=2)
@@ -343,7 +362,7 @@ def test_gradients_agree_with_finite_differences(name, kind):
             self.model = model
 
         def forward(self):
-            return VERIFIERS[name](self.model, ball, labels, None)
+            return (VERIFIERS | {"projected": projected})[name](self.model, ball, labels, None)
 
     module = Bounds()
 
@@ -383,21 +402,37 @@ def test_float32_bounds_are_those_of_float64_rounded(name, kind):
     assert (rounded - exact).abs().max() <= 1e-5 * exact.abs().max()
 
 
-def test_the_memory_setting_bounds_what_is_there_at_once():
-    """The largest tensor that any layer meets, with memory for a tenth of all errors or rows of one image."""
-    model, (images, labels) = network("convolutional", 12), batch(12, count=4)
-    ball, sizes = Interval.around(images, 0.05, clip_pixels=True), []
-    hooked = Graph.of(model).nodes[2].layer  # the second convolution: 4 x 6 x 5 values in, 5 x 3 x 2 out
-    linear, transpose = hooked.linear, hooked.transpose
-    hooked.linear = lambda x: sizes.append(x.numel() * 8) or linear(x)
-    hooked.transpose = lambda y, shape: sizes.append(len(y) * shape.numel() * 8) or transpose(y, shape)
-    memory = COPIES * 120 * 8 * 6
-    with torch.no_grad():
-        for name in ("zonotope", "dual"):
-            sizes.clear()
+class Largest(TorchDispatchMode):
+    """Watches the size of every tensor that is made, in bytes."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        made = function(*arguments, **(options or {}))
+        if isinstance(made, Tensor) and made._base is None:
+            self.size = max(self.size, made.numel() * made.element_size())
+        return made
+
+
+@pytest.mark.parametrize("name", ["zonotope", "interval_dual", "dual"])
+def test_the_memory_setting_bounds_every_tensor_that_is_made(name):
+    """With room for 6 errors or rows of one image at once, of 60 pixels, 120 units and 20 classes."""
+    model = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU())
+    model.extend([nn.Flatten(), nn.Linear(120, 20)]).double()
+    images, labels = batch(12, count=4)
+    ball = Interval.around(images, 0.05, clip_pixels=True)
+    at_once = COPIES * 120 * 8 * 6
+    sizes = {}
+    for memory in (at_once, None):
+        with torch.no_grad(), Largest() as largest:
             VERIFIERS[name](model, ball, labels, memory)
-            assert max(sizes) <= memory / COPIES, name
-            assert len(sizes) > 10, name
+        sizes[memory] = largest.size
+    assert sizes[at_once] <= max(
+        at_once / COPIES, 20 * 120 * 8
+    )  # the last layer's weight, for a zonotope's and a row's difference
+    assert sizes[None] > at_once
 
 
 def test_bounds_leave_the_network_as_it_was():
@@ -476,6 +511,73 @@ class Branching(nn.Module):
         return images if images.sum() > 0 else -images
 
 
+class Misread(nn.Module):
+    """A network whose graph would be another than it seems, in one of several ways."""
+
+    def __init__(self, body: Callable[[Misread, Tensor], Tensor]):
+        super().__init__()
+        self.body = body
+        self.convolution, self.linear, self.other = nn.Conv2d(2, 2, 3, padding=1), nn.Linear(60, 4), nn.Linear(60, 4)
+        self.rectified = nn.ReLU(inplace=True)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(self, images)
+
+    def shortcut(self, images: Tensor) -> Tensor:
+        x = self.convolution(images)
+        return self.linear((self.rectified(x) + x).flatten(1))
+
+    def statement(self, images: Tensor) -> Tensor:
+        x = self.convolution(images)
+        relu(x, inplace=True)
+        return self.linear(x.flatten(1))
+
+    def view(self, images: Tensor) -> Tensor:
+        x = self.convolution(images)
+        y = x.flatten(1)
+        x.relu_()
+        return self.linear(y)
+
+    def sum_in_place(self, images: Tensor) -> Tensor:
+        x = self.convolution(images)
+        y = x.add_(images)
+        return self.linear((x + y).flatten(1))
+
+    def unused_branch(self, images: Tensor) -> Tensor:
+        x = images.flatten(1)
+        self.other(x)
+        return self.linear(x)
+
+    def weighted_sum(self, images: Tensor) -> Tensor:
+        return self.linear(torch.add(self.convolution(images), images, alpha=3).flatten(1))
+
+    def by_keyword(self, images: Tensor) -> Tensor:
+        return self.linear(self.convolution(input=images).flatten(1))
+
+    def part(self, images: Tensor) -> Tensor:
+        return self.linear(images[:, :, 0].flatten(1))
+
+
+class Shifted(nn.Module):
+    def forward(self, images: Tensor, shift: float = 0.0) -> Tensor:
+        return (images + shift).flatten(1)
+
+
+@pytest.mark.parametrize("name", ["dual", "interval_dual", "zonotope"])
+def test_a_sum_of_different_shapes_is_refused(name):
+    class Broadcast(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pool, self.linear = nn.AdaptiveAvgPool2d(1), nn.Linear(60, 4)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.linear((images + self.pool(images)).flatten(1))
+
+    images, labels = batch(15, count=2)
+    with pytest.raises(UserError, match="sum of two layers of different shapes"):
+        VERIFIERS[name](Broadcast().double(), Interval.around(images, 0.1, clip_pixels=True), labels, 2**20)
+
+
 @pytest.mark.parametrize("verifier", VERIFIERS.values(), ids=VERIFIERS)
 @pytest.mark.parametrize(
     ("model", "named"),
@@ -488,8 +590,17 @@ class Branching(nn.Module):
         (Squared(), r"layer mul"),
         (Pair(), r"does not return its last layer alone"),
         (Branching(), r"cannot be read as a graph of layers"),
+        (Misread(Misread.shortcut), r"value that layer rectified has changed in place"),
+        (Misread(Misread.statement), r"value that layer relu has changed in place"),
+        (Misread(Misread.view), r"value that layer relu_ has changed in place"),
+        (Misread(Misread.sum_in_place), r"value that layer add_ has changed in place"),
+        (Misread(Misread.unused_branch), r"last layer does not take the layer before it"),
+        (Misread(Misread.weighted_sum), r"layer add \("),
+        (Misread(Misread.by_keyword), r"layer convolution \(Conv2d\)"),
+        (Misread(Misread.part), r"layer getitem"),
+        (Shifted(), r"takes shift beside the images"),
     ],
-    ids=["pooling", "sigmoid", "padding", "statistics", "flatten", "product", "pair", "branch"],
+    ids=lambda given: None if isinstance(given, str) else type(given).__name__,
 )
 def test_a_layer_that_is_not_known_is_named(verifier, model, named):
     images, labels = torch.rand(2, *IMAGE), torch.tensor([0, 1])

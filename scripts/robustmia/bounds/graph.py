@@ -7,10 +7,10 @@ things: `affine(layer)`, `relu(node)` and `+`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -143,7 +143,7 @@ class Scale(Affine):
         return self.linear(y)
 
 
-class Averaging(Affine):
+class Fixed(Affine):
     """A layer without parameters whose weights are not negative, so that |A| = A: average pooling, flattening."""
 
     def __init__(self, function: Callable[[Tensor], Tensor], mixes: bool = True):
@@ -284,6 +284,8 @@ class _Point:
         return _Point(self.value.relu())
 
     def __add__(self, other: _Point) -> _Point:
+        if self.value.shape != other.value.shape:
+            raise UserError("the bounds do not know a sum of two layers of different shapes")
         return _Point(self.value + other.value)
 
 
@@ -316,55 +318,89 @@ def _read(network: nn.Module) -> Graph:
     except Exception as error:  # whatever the network's own code raises
         raise UserError(f"the network cannot be read as a graph of layers ({in_one_line(error)})") from error
     modules = dict(network.named_modules())
-    numbers: dict[Any, int] = {}
+    numbers: dict[fx.Node, int] = {}
+    overwritten: dict[int, fx.Node] = {}
     nodes: list[Node] = []
     for step in traced.nodes:
-        inputs = tuple(numbers[argument] for argument in step.args if argument in numbers)
+        inputs = tuple(numbers[argument] for argument in step.args if isinstance(argument, fx.Node))
+        for number in inputs:
+            if number in overwritten:
+                raise UserError(
+                    f"the network goes on with a value that layer {overwritten[number]} has changed in place"
+                )
         if step.op == "placeholder":
+            if numbers:
+                raise UserError(f"the network takes {step.name} beside the images")
             numbers[step] = 0
         elif step.op == "output":
             return _graph(nodes, inputs)
-        elif step.op == "call_module" and isinstance(modules[step.target], SAME):
+        elif step.op == "call_module" and isinstance(modules[str(step.target)], SAME):
             numbers[step] = inputs[0]
         else:
             nodes.append(Node(_layer(step, modules, len(inputs)), inputs))
             numbers[step] = len(nodes)
+            if _in_place(step, modules):
+                overwritten |= dict.fromkeys(_same_memory(nodes, inputs[0]), step)
     raise AssertionError("torch.fx ends every graph with its output")
+
+
+def _in_place(step: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Whether a step writes its output over its first input."""
+    if step.op == "call_module":
+        return bool(getattr(modules[str(step.target)], "inplace", False))
+    return step.target is operator.iadd or str(step.target).endswith("_") or bool(step.kwargs.get("inplace"))
+
+
+def _same_memory(nodes: list[Node], number: int) -> Iterator[int]:
+    """The nodes so far that are other views of a node's values, and the node."""
+
+    def viewed(number: int) -> int:
+        while number and isinstance(layer := nodes[number - 1].layer, Fixed) and not layer.mixes:
+            number = nodes[number - 1].inputs[0]
+        return number
+
+    return (other for other in range(len(nodes)) if viewed(other) == viewed(number))
 
 
 def _graph(nodes: list[Node], output: tuple[int, ...]) -> Graph:
     if output != (len(nodes),):
         raise UserError("the network does not return its last layer alone; the bounds need one tensor, the logits")
     last = nodes[-1].layer if nodes else None
-    return Graph(tuple(nodes[:-1]), last) if isinstance(last, Linear) else Graph(tuple(nodes), None)
+    if not isinstance(last, Linear):
+        return Graph(tuple(nodes), None)
+    if nodes[-1].inputs != (len(nodes) - 1,):
+        raise UserError(
+            "the network's last layer does not take the layer before it: there is one that the logits do not need"
+        )
+    return Graph(tuple(nodes[:-1]), last)
 
 
 def _layer(step: fx.Node, modules: dict[str, nn.Module], inputs: int) -> Affine | None:
     """The layer of one step of the graph; None for a ReLU of one input and for a sum of two."""
     module = modules.get(str(step.target)) if step.op == "call_module" else None
-    why = ""
+    alone, why = inputs == len(step.args) == 1, ""
     try:
         match module:
-            case nn.Linear():
+            case nn.Linear() if alone:
                 return Linear(module)
-            case nn.Conv2d():
+            case nn.Conv2d() if alone:
                 return Convolution(module)
-            case nn.BatchNorm1d() | nn.BatchNorm2d() | Normalize():
+            case nn.BatchNorm1d() | nn.BatchNorm2d() | Normalize() if alone:
                 return Scale(module)
-            case nn.AvgPool2d() | nn.AdaptiveAvgPool2d():
-                return Averaging(module)
-            case nn.Flatten(start_dim=1, end_dim=-1):
-                return Averaging(module, mixes=False)
-            case nn.ReLU():
+            case nn.AvgPool2d() | nn.AdaptiveAvgPool2d() if alone:
+                return Fixed(module)
+            case nn.Flatten(start_dim=1, end_dim=-1) if alone:
+                return Fixed(module, mixes=False)
+            case nn.ReLU() if alone:
                 return None
     except ValueError as error:
         why = f" with {error}"
-    if module is None and step.target in RELUS and inputs == 1:
+    if module is None and step.target in RELUS and alone:
         return None
-    if module is None and step.target in ADDITIONS and inputs == 2 and not step.kwargs:
+    if module is None and step.target in ADDITIONS and inputs == len(step.args) == 2 and not step.kwargs:
         return None
     if step.target in FLATTENINGS and (*step.args[1:], *step.kwargs.items()) in ((1,), (("start_dim", 1),)):
-        return Averaging(nn.Flatten(), mixes=False)
+        return Fixed(nn.Flatten(), mixes=False)
     name = f"{step.target} ({type(module).__name__})" if module is not None else f"{step.name} ({step.target})"
     raise UserError(
         f"the bounds do not know layer {name}{why}; they know linear, convolution, batch normalisation, ReLU, average "

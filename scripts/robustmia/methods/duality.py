@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from robustmia.methods.base import Method, Progress, Step
 
@@ -19,13 +19,19 @@ class Duality(Method):
     name: Literal["duality"]
     epsilon: NonNegativeFloat = Field(description="radius of the l-inf ball at the end of its rise")
     clip_pixels: bool = Field(True, description="cut the ball to pixels in [0, 1]")
-    starting_epsilon: NonNegativeFloat = Field(0.0, description="radius in the first epoch")
+    starting_epsilon: NonNegativeFloat = Field(0.0, description="radius in the first epoch of the rise")
     rise_epochs: PositiveInt = Field(
         1, description="epochs over which the radius takes equally spaced values up to epsilon, one for each epoch"
     )
     projections: PositiveInt | None = Field(
         10, description="Cauchy projections that estimate norms while training; empty: exact norms, far slower"
     )
+
+    @model_validator(mode="after")
+    def _rises(self) -> Duality:
+        if self.rise_epochs == 1 and "starting_epsilon" in self.model_fields_set:
+            raise ValueError("starting_epsilon has no effect unless rise_epochs is 2 or more")
+        return self
 
     @property
     def verifier(self) -> str:

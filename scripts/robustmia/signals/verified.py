@@ -51,7 +51,7 @@ class Verified(Signal):
         bounds = torch.stack([VERIFIERS[name](model, ball, labels, memory) for name in self.verifiers], dim=1)
         largest = torch.finfo(bounds.dtype).max  # where a deep network's bounds overflow, nothing is known
         true_class = labels.view(-1, 1, 1).expand(-1, len(self.verifiers), 1)
-        return bounds.nan_to_num(nan=largest, posinf=largest).scatter(2, true_class, 0.0)
+        return bounds.nan_to_num(nan=largest, posinf=largest, neginf=largest).scatter(2, true_class, 0.0)
 
     def file(self, members: np.ndarray, nonmembers: np.ndarray, *labels: np.ndarray) -> VerifiedBounds:
         """The file with the bounds of every verifier, and the lowest."""
