@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import reduce
 from operator import getitem
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,11 +16,14 @@ import yaml
 from snakemake.utils import update_config
 
 from conftest import ROOT, Workflow, shared
+from robustmia.bounds.verifiers import VERIFIERS
 from robustmia.config import read_config
 from robustmia.config_docs import configuration_page
 from robustmia.logits import SignalLogits
 from robustmia.plan import Plan
 from robustmia.registry import METHODS
+from robustmia.settings import TrainingSettings
+from robustmia.signals.verified import Verifier
 from test_data import put_fashion_mnist, put_images
 
 PGD = "datasets.digits.runs.pgd.method"
@@ -401,6 +404,68 @@ def test_the_settings_found_by_the_search_are_those_of_the_default():
             run.training.model_copy(update={"monitor": None}) for run in (runs[f"{short}_chosen"], default[name])
         )
         assert chosen == given
+
+
+@pytest.mark.parametrize("dataset", ["yale", "fashion_mnist"])
+def test_the_overlays_train_the_verifiable_defenses_as_the_paper_did(dataset):
+    """Against the settings found in the paper's code, where an overlay states a number of its own."""
+    theirs = yaml.safe_load(shared("reference", "settings.yaml").read_text())["settings"][dataset]
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    update_config(raw, yaml.safe_load((ROOT / "configs" / f"{dataset}.yaml").read_text()))
+    settings = read_config(raw).datasets[dataset]
+    members, runs = {"yale": 1900, "fashion_mnist": 60_000}[dataset], settings.runs
+
+    def training(name: str) -> TrainingSettings:
+        return runs[name].training or settings.training
+
+    for name in ("duality", "abstract_interpretation", "ibp"):
+        assert runs[name].method.epsilon == theirs[name]["epsilon"]
+        assert training(name).batch_size == theirs[name]["batch_size"]
+        assert training(name).gradient_clip == theirs[name].get("gradient_norm_clip")
+    duality, ours = theirs["duality"], runs["duality"].method
+    assert (ours.starting_epsilon, ours.projections) == (duality["starting_epsilon"], duality["bound"]["projections"])
+    assert f"{ours.rise_epochs} equally spaced values" in duality["epsilon_schedule"]
+    assert ours.clip_pixels == duality["bound"]["bounded_input"]
+    assert training("duality").epochs == duality["epochs"]
+    assert training("duality").optimizer.weight_decay == duality["weight_decay"]["value"]
+    boxes, ours = theirs["abstract_interpretation"], runs["abstract_interpretation"].method
+    assert (ours.verified_weight, ours.domain, ours.clip_pixels) == (boxes["tot_weight"], "interval", False)
+    assert f"epochs 1..{ours.warmup_epochs:.0f} " in boxes["warmup"]
+    assert training("abstract_interpretation").epochs == boxes["epochs"] - 1  # the latest model saved
+    for fraction in re.findall(r"fraction about ([0-9.]+)", boxes["width_schedule"]):
+        assert ours.ramp.at(ours.warmup_epochs) == pytest.approx(float(fraction), abs=0.002)
+    (batch, epoch) = map(int, re.search(r"1\.0 from batch (\d+) of epoch (\d+)", boxes["width_schedule"]).groups())
+    steps = members // boxes["batch_size"]
+    assert ours.ramp.end == pytest.approx(epoch - 1 + batch / steps, abs=0.01)
+    propagation, ours = theirs["ibp"], runs["ibp"].method
+    steps = members / propagation["batch_size"]
+    assert ours.ramp.start * steps == pytest.approx(propagation["warmup_steps"], rel=1e-3)
+    assert ours.ramp.length * steps == pytest.approx(propagation["rampup_steps"], rel=1e-3)
+    assert ours.nominal_weight == propagation["loss_weights"]["nominal"]["final"]
+    assert training("ibp").optimizer.weight_decay == propagation["l2_scale"]
+    boundaries = [round(epoch * steps) for epoch in training("ibp").schedule.epochs]
+    assert boundaries == pytest.approx(propagation["lr"]["step_boundaries"], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("attack", "expected"),
+    [
+        ({"epsilon": 0.05}, ["benign", "adversarial"]),
+        ({"epsilon": 0.1}, ["benign", "adversarial"]),
+        ({"epsilon": 0.1, "norm": "l2"}, ["benign", "adversarial"]),
+        ({"epsilon": 0.11}, ["benign"]),
+    ],
+)
+def test_signals_in_the_verified_ball_are_held_against_it(attack, expected):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    raw["datasets"]["digits"]["signals"]["adversarial"] |= attack
+    assert Plan(read_config(raw)).infer("digits", "ibp", 0)["in_verified_ball"] == expected
+    raw["datasets"]["digits"]["signals"]["verified"] = None
+    assert Plan(read_config(raw)).infer("digits", "ibp", 0)["in_verified_ball"] == []
+
+
+def test_the_verifiers_that_can_be_asked_for_are_those_there_are():
+    assert get_args(Verifier) == tuple(VERIFIERS)
 
 
 def test_a_runs_changes_are_laid_over_its_data_set(tmp_path):

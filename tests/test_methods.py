@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch.nn.functional import conv2d, cross_entropy, softmax
 
 from conftest import small_batch, small_network
@@ -274,6 +275,8 @@ def test_dualitys_radius_takes_equally_spaced_values_one_for_each_epoch():
     assert set(radii[80:]) == {0.06275}
     assert method.radius_at(12.9) == method.radius_at(12.0)
     assert Duality(name="duality", epsilon=0.1).radius_at(0.0) == 0.1
+    with pytest.raises(ValidationError, match="starting_epsilon has no effect unless rise_epochs is 2 or more"):
+        Duality(name="duality", epsilon=0.1, starting_epsilon=0.01)
 
 
 def test_each_verifiable_method_names_its_own_verifier():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -239,6 +240,17 @@ def test_margin_histograms_are_parts_of_each_side_with_a_line_at_0():
             np.testing.assert_allclose(heights, np.array(counts[run, side]) / sum(counts[run, side]))
             np.testing.assert_allclose(drawn, edges)
             assert patch.get_fill() == (side == "member")
+
+
+@pytest.mark.parametrize("edges", [[-60.0, -50.0, -40.0], [900.0, 1000.0, 1490.0]])
+def test_margins_of_one_sign_are_in_view_and_so_is_0(edges):
+    rows = [
+        {"run": "r", "membership": side, "margin_logits_low": low, "margin_logits_high": high, "records": 3}
+        for side in ("member", "nonmember")
+        for low, high in pairwise(edges)
+    ]
+    left, right = plots.margin_histogram(pd.DataFrame(rows), ["r"], FigureSettings()).axes[0].get_xlim()
+    assert left < min(edges[0], 0) <= max(edges[-1], 0) < right
 
 
 def test_a_models_own_verifier_is_left_out_of_figures():

@@ -14,9 +14,12 @@ import pytest
 import torch
 
 from conftest import ROOT
+from robustmia.bounds.interval import Interval
+from robustmia.bounds.verifiers import VERIFIERS
+from robustmia.data.digits import Digits
 from robustmia.data.records import Records
-from robustmia.data.split import Split
-from robustmia.device import derive_seed
+from robustmia.data.split import Split, draw_split
+from robustmia.device import derive_seed, to_device, to_pixels
 from robustmia.errors import UserError
 from robustmia.methods.base import Step
 from robustmia.methods.natural import Natural
@@ -27,6 +30,7 @@ from robustmia.settings import (
     CosineScheduleSettings,
     OneCycleScheduleSettings,
     PiecewiseScheduleSettings,
+    SplitSettings,
 )
 from robustmia.training import Trainer, augment, schedule_factor
 
@@ -138,6 +142,38 @@ def test_training_learns(tmp_path):
     _, history = trainer(spec, tmp_path / "c.pt").run()
     assert history.loss.iloc[-1] < 0.1 * history.loss.iloc[0]
     assert history.member_clean.iloc[-1] == 1.0
+
+
+def verified_on_digits(method: str, verifier: str, radius: float, folder: Path, epochs: int, **settings) -> float:
+    """The part of 200 non-members that a model trained on 256 members is verified on."""
+    digits = Digits(name="digits").load(Path("nowhere"))
+    split = draw_split(digits, SplitSettings(member_fraction=0.5, max_members=256, max_nonmembers=200), seed=0)
+    spec = tiny_spec("natural", epochs=epochs, batch_size=32, augmentation={}, monitor=None)
+    spec["training"]["optimizer"] = {"name": "adam", "learning_rate": 0.01}
+    spec["architecture"] = {"name": "small_cnn", "width": 8 if verifier == "dual" else 4}
+    spec["method"] = {"class": METHODS[method], "settings": {"name": method, **settings}}
+    model, _ = Trainer(spec, digits, split, folder / f"{method}.pt", torch.device("cpu"), method).run()
+    images, labels = to_device(digits, split.nonmembers, torch.device("cpu"))
+    ball = Interval.around(to_pixels(images), radius, clip_pixels=True)
+    with torch.no_grad():
+        bounds = VERIFIERS[verifier](model.eval(), ball, labels, 2**25)
+    return float((bounds.argmax(1) == labels).float().mean())
+
+
+@pytest.mark.parametrize(
+    ("method", "verifier", "epsilon", "epochs", "settings"),
+    [
+        ("ibp", "interval", 0.05, 30, {"ramp": {"length": 8}}),
+        ("abstract_interpretation", "interval", 0.05, 30, {"ramp": {"length": 8}, "verified_weight": 2.0}),
+        ("duality", "dual", 0.1, 25, {"projections": 5, "rise_epochs": 8, "starting_epsilon": 0.005}),
+    ],
+)
+def test_a_verifiable_defense_verifies_images_it_never_saw(tmp_path, method, verifier, epsilon, epochs, settings):
+    """Over three seeds 42 to 68 % of them, and 15 % of a natural model's at most."""
+    natural = verified_on_digits("natural", verifier, epsilon, tmp_path, epochs=20)
+    defended = verified_on_digits(method, verifier, epsilon, tmp_path, epochs, epsilon=epsilon, **settings)
+    assert natural < 0.2
+    assert defended > 0.3
 
 
 def test_a_loss_that_is_not_a_number_names_epoch_batch_and_setting(tmp_path):

@@ -18,6 +18,12 @@ def pick_device(threads: int | None = None) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def use_full_float32() -> None:
+    """Keep convolutions on a GPU from rounding to TF32, whose error of about 1e-4 of a logit is more than a bound may be off."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def describe(device: torch.device) -> str:
     """The device in words, for logs and `spec.json`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

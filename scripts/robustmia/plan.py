@@ -18,6 +18,9 @@ from robustmia.settings import PerturbationSettings
 
 Spec = dict[str, Any]
 """Nested dict of plain values: everything that decides a job's result."""
+# Figures that a change of the evaluation attack, or of the verified signal, leaves as they are.
+NO_ATTACK = ("training_curves", "margin_histogram")
+NO_BOUNDS = ("training_curves", "examples", "leakage_and_gap")
 
 
 def _plain(settings: BaseModel) -> Spec:
@@ -142,7 +145,7 @@ class Plan:
     def verified_ball(self, dataset: str) -> Spec | None:
         """The settings of the verified signal, which notes and captions quote; None where there is none."""
         verified = self.config.datasets[dataset].signals.get("verified")
-        return None if verified is None else _plain(verified)
+        return None if verified is None else verified.model_dump(mode="json", exclude={"memory_mib"})
 
     def infer(self, dataset: str, run: str, seed: int) -> Spec:
         """What inference needs: the model's verifier of its own, and which signals stay in the verified ball, to hold it to them."""
@@ -174,8 +177,10 @@ class Plan:
             "runs": self.runs(dataset),
             "settings": _plain(getattr(self.config.figures, figure)),
         }
-        if figure != "training_curves":  # which a change of the attack leaves as they are
-            spec |= {"evaluation_attack": self.evaluation_attack(dataset), "verified": self.verified_ball(dataset)}
+        if figure not in NO_ATTACK:
+            spec["evaluation_attack"] = self.evaluation_attack(dataset)
+        if figure not in NO_BOUNDS:
+            spec["verified"] = self.verified_ball(dataset)
         return spec
 
     def _architecture(self, dataset: str, run: str) -> Spec:

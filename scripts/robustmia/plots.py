@@ -236,7 +236,7 @@ def margin_histogram(table: pd.DataFrame, runs: Sequence[str], settings: FigureS
         axis.axvline(0.0, color=GREY, linewidth=0.8, linestyle=":")
         axis.set_xscale("asinh")
         axis.set_xticks([-1000, -100, -10, 0, 10, 100, 1000])
-        axis.set_xlim(1.5 * seen.margin_logits_low.min(), 1.5 * seen.margin_logits_high.max())
+        axis.set_xlim(1.5 * min(seen.margin_logits_low.min(), -1.0), 1.5 * max(seen.margin_logits_high.max(), 1.0))
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.minorticks_off()
     figure.supxlabel("highest bound of a wrong margin (logits)", fontsize=settings.font_size)

@@ -38,7 +38,10 @@ class Step:
     adversarial: tuple[Tensor, Tensor] | None = None
     """The same for adversarial images."""
     verified: tuple[Tensor, Tensor] | None = None
-    """Upper bounds of z_k - z_y, [b, K] with 0 at y, in place of logits: the highest is at y where a record is verified."""
+    """Upper bounds of z_k - z_y, [b, K] with 0 at y, in place of logits: the highest is at y where a record is verified.
+
+    In the ball of the moment, and estimates where the method trains with those: for the progress report, no certificate.
+    """
 
 
 class RampSettings(Settings):

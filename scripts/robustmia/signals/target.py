@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from robustmia.data.records import Records
 from robustmia.data.split import Split
-from robustmia.device import generator_for, pick_device, to_device, to_pixels
+from robustmia.device import generator_for, pick_device, to_device, to_pixels, use_full_float32
 from robustmia.errors import UserError, in_one_line
 from robustmia.logits import Examples, SignalLogits
 from robustmia.models import build_network
@@ -44,6 +44,7 @@ class Target:
 
     def __init__(self, spec: dict, weights: str | Path, records: Records, split: Split, device: torch.device):
         self.records, self.split, self.device, self.seed = records, split, device, spec["seed"]
+        use_full_float32()
         network = build_network(spec["architecture"], records.image_shape, len(records.class_names), seed=0)
         try:
             network.load_state_dict(load_file(weights))
