@@ -138,8 +138,10 @@ class _Sketch:
 
 def median(values: Tensor) -> Tensor:
     """Over the first dimension; of an even count the mean of both middle ones: the lower of ten is typically 14 % short."""
-    half = values.sort(0).values
-    return 0.5 * (half[(len(values) - 1) // 2] + half[len(values) // 2])
+    with torch.no_grad():
+        upper = values.topk(len(values) // 2 + 1, 0).indices
+        middle = upper[-1:] if len(values) % 2 else upper[-2:]
+    return values.gather(0, middle).mean(0)
 
 
 def cauchy(scale: Tensor, count: int, generator: torch.Generator) -> Tensor:
