@@ -315,7 +315,7 @@ EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
         {job for run in RUNS for job in signal_jobs("verified", run) | {("infer", "digits", run, "0")}}
         | tables()
         | SUMMARIES
-        | (figures() - figures("training_curves"))
+        | (figures() - figures("training_curves", "examples"))
         | REPORT,
     ),
     "no verified signal": (
@@ -323,7 +323,7 @@ EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
         {("infer", "digits", run, "0") for run in RUNS}
         | (tables() - tables("verification", "margin_histogram"))
         | (SUMMARIES - {("verification_table", "digits")})
-        | (figures() - figures("training_curves", "margin_histogram"))
+        | (figures() - figures("training_curves", "examples", "margin_histogram"))
         | REPORT,
     ),
     "touched scripts": (touched_scripts, set()),
