@@ -52,9 +52,10 @@ dag: setup  ## draw the graph of rules to results/rulegraph.svg (needs graphviz)
 docs: setup  ## write docs/configuration.md from the settings models
 	$(PACKAGE) -m robustmia.config_docs > docs/configuration.md
 
-bench: setup  ## time each method's step against a natural step, and each verifier
+bench: setup  ## time training steps, verifiers, and stacks of models
 	@$(PACKAGE) benchmarks/steps.py
 	@$(PACKAGE) benchmarks/bounds.py
+	@$(PACKAGE) benchmarks/stacks.py
 
 # uv (https://docs.astral.sh/uv) resolves for every platform and Python at once; constraints.txt holds exact pins.
 lock:  ## resolve pyproject.toml into requirements.lock again

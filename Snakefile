@@ -1,10 +1,11 @@
 # From images to the tables and figures of Song, Shokri and Mittal (CCS 2019); docs/architecture.md has the picture.
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from robustmia.config import check_sources, read_config
+from robustmia.config import check_audits, check_sources, read_config
 from robustmia.errors import UserError
 from robustmia.plan import Plan
 from snakemake import jobs as snakemake_jobs
@@ -13,12 +14,14 @@ from snakemake import jobs as snakemake_jobs
 configfile: "config.yaml"
 
 
-report: "report/workflow.rst"
+# The script that writes the report names a first page that has the findings.
+report: os.environ.get("ROBUSTMIA_FIRST_PAGE", "report/workflow.rst")
 
 
 try:
     plan = Plan(read_config(config))
     check_sources(plan.config)
+    check_audits(plan.config)
 except UserError as error:
     sys.exit("\n".join(f"robustmia: {line}" for line in str(error).splitlines()))
 
@@ -35,13 +38,19 @@ include: "rules/signals.smk"
 include: "rules/inference.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/strong.smk"
 include: "rules/report.smk"
+include: "rules/audit.smk"
 
 
 localrules:
     all,
     train_all,
     signals_all,
+    shadow_all,
+    strong_results,
+    strong_attacks,
+    audit,
     tables,
     figures,
 

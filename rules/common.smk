@@ -7,6 +7,7 @@ wildcard_constraints:
     dataset=r"[A-Za-z][A-Za-z0-9_.-]*",
     run=r"[A-Za-z][A-Za-z0-9_.-]*",
     seed=r"\d+",
+    batch=r"\d+",
 
 
 def of_target(lookup, *more):
@@ -19,6 +20,16 @@ def of_target(lookup, *more):
     )
 
 
+def of_shadows(lookup, *more):
+    """A lookup of the plan by data set, run, number of a job of shadow models and more wildcards, as a params function."""
+    return lambda wildcards: lookup(
+        wildcards.dataset,
+        wildcards.run,
+        int(wildcards.batch),
+        *(wildcards[name] for name in more),
+    )
+
+
 def of_dataset(lookup):
     """A lookup of the plan by data set, as an input or params function."""
     return lambda wildcards: lookup(wildcards.dataset)
@@ -27,10 +38,17 @@ def of_dataset(lookup):
 def code_of(script):
     """The digest of the code that a script uses, as a params function."""
     return lambda wildcards: plan.code(
-        script, *map(wildcards.get, ("dataset", "run", "signal"))
+        script, *map(wildcards.get, ("dataset", "run", "signal", "audit"))
     )
 
 
 def figure_spec(figure):
     """The spec of a figure, as a params function."""
     return lambda wildcards: plan.figure(wildcards.dataset, figure)
+
+
+def judged_of_dataset(stage):
+    """The judged records of every target of a data set, as an input function."""
+    return lambda wildcards: plan.each_target(
+        f"{RESULTS}/{stage}/{TARGET}/judged.npz", wildcards.dataset
+    )

@@ -16,6 +16,11 @@ TABLE_AND_CONTENT = {
         "leakage against the robust generalisation gap",
     ),
     "training_curves": ("training_history", "accuracies while training"),
+    "attacks": ("strong_attacks", "AUC of every strategy on every signal"),
+    "exposure_agreement": (
+        "exposure_agreement",
+        "whether runs and seeds agree on who is exposed",
+    ),
 }
 
 
@@ -66,6 +71,29 @@ rule examples:
         code=code_of("examples"),
     script:
         "../scripts/examples.py"
+
+
+rule exposed:
+    input:
+        records=rules.fetch.output.records,
+        exposure=f"{RESULTS}/tables/{{dataset}}/exposure.csv",
+    output:
+        pdf=f"{RESULTS}/figures/{{dataset}}/exposed.pdf",
+        png=report(
+            f"{RESULTS}/figures/{{dataset}}/exposed.png",
+            category="{dataset}",
+            caption="../report/exposed.rst",
+            labels={"shows": "members that each defense exposes most"},
+        ),
+    log:
+        f"{RESULTS}/logs/figures/{{dataset}}_exposed.log",
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        spec=figure_spec("exposed"),
+        code=code_of("exposed"),
+    script:
+        "../scripts/exposed.py"
 
 
 rule figures:

@@ -1,20 +1,42 @@
-# One HTML file of the tables and figures, with what they show and how they came about.
-rule report:
+# One HTML file of the tables and figures, with what they show and how they came about. Its first page has the findings.
+for prefix, targets, findings in (
+    ("", ["tables", "figures"], plan.each_dataset),
+    (
+        "strong_",
+        ["tables", "figures", "strong_results"],
+        plan.each_strong_dataset,
+    ),
+):
+
+    rule:
+        name:
+            f"{prefix}report"
+        input:
+            [getattr(rules, target).input for target in targets],
+            findings=findings(f"{RESULTS}/tables/{{dataset}}/{prefix}findings.csv"),
+        output:
+            html=f"{RESULTS}/{prefix}report.html",
+            config=f"{RESULTS}/{prefix}config.yaml",
+            page=f"{RESULTS}/{prefix}report.rst",
+        log:
+            f"{RESULTS}/logs/{prefix}report.log",
+        localrule: True
+        conda:
+            "../envs/report.yaml"
+        params:
+            config=config,
+            targets=targets,
+            code=code_of("report"),
+            captions=plan.captions(Path(workflow.basedir) / "report"),
+            introduction=str(Path(workflow.basedir) / "report" / "workflow.rst"),
+            snakefile=str(workflow.main_snakefile),
+        script:
+            "../scripts/report.py"
+
+
+# Everything that needs shadow models, beside what `all` makes.
+rule strong_attacks:
     input:
-        rules.tables.input,
-        rules.figures.input,
-    output:
-        html=f"{RESULTS}/report.html",
-        config=f"{RESULTS}/config.yaml",
-    log:
-        f"{RESULTS}/logs/report.log",
-    localrule: True
-    conda:
-        "../envs/report.yaml"
-    params:
-        config=config,
-        code=code_of("report"),
-        captions=plan.captions(Path(workflow.basedir) / "report"),
-        snakefile=str(workflow.main_snakefile),
-    script:
-        "../scripts/report.py"
+        rules.all_strong.output,
+        rules.strong_results.input,
+        rules.strong_report.output,

@@ -106,6 +106,36 @@ rule verification_table:
         "../scripts/verification_table.py"
 
 
+# The strongest honest strategy of each run, and what differs from natural training: with and without shadow models.
+for stage, prefix in (("inference", ""), ("strong", "strong_")):
+
+    rule:
+        name:
+            f"{prefix}findings"
+        input:
+            judged=judged_of_dataset(stage),
+        output:
+            csv=f"{RESULTS}/tables/{{dataset}}/{prefix}findings.csv",
+            markdown=f"{RESULTS}/tables/{{dataset}}/{prefix}findings.md",
+            html=report(
+                f"{RESULTS}/tables/{{dataset}}/{prefix}findings.html",
+                category="{dataset}",
+                caption="../report/findings.rst",
+                labels={
+                    "shows": "who leaks most, and what differs from natural training"
+                },
+            ),
+        log:
+            f"{RESULTS}/logs/{prefix}findings/{{dataset}}.log",
+        conda:
+            "../envs/analysis.yaml"
+        params:
+            spec=of_dataset(plan.comparison),
+            code=code_of("findings"),
+        script:
+            "../scripts/findings.py"
+
+
 rule tables:
     input:
         expand(
@@ -114,7 +144,7 @@ rule tables:
         ),
         [
             path
-            for pattern in rules.paper_table.output
+            for pattern in [*rules.paper_table.output, *rules.findings.output]
             for path in plan.each_dataset(pattern)
         ],
         [

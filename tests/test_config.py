@@ -22,8 +22,7 @@ from robustmia.config_docs import configuration_page
 from robustmia.logits import SignalLogits
 from robustmia.plan import Plan
 from robustmia.registry import METHODS
-from robustmia.settings import TrainingSettings
-from robustmia.signals.verified import Verifier
+from robustmia.settings import TrainingSettings, Verifier
 from test_data import put_fashion_mnist, put_images
 
 PGD = "datasets.digits.runs.pgd.method"
@@ -506,7 +505,9 @@ def test_the_default_names_every_key():
     lacking = [
         name
         for name in missing(raw, full, "")
-        if not name.endswith((".architecture", ".training", "benign.name", "adversarial.name", "verified.name"))
+        if not name.endswith(
+            (".architecture", ".training", "benign.name", "adversarial.name", "verified.name", "targeted.name")
+        )
     ]
     assert lacking == []
     comments = re.findall(r"^ *([a-z_]+):(?!.*#)", (ROOT / "config.yaml").read_text(), flags=re.M)

@@ -23,14 +23,18 @@ CONDA_NAMES = {
 }
 LOCK_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 INDIRECT = {"jinja2", "tabulate", "snakemake"}  # pandas renders LaTeX and Markdown with two; the report starts one
-CHOSEN = {"fetch": SOURCES, "train": METHODS, "compute_signal": SIGNALS}
+CHOSEN = {
+    "fetch": SOURCES,
+    **dict.fromkeys(("train", "shadow_train"), METHODS),
+    **dict.fromkeys(("compute_signal", "shadow_signal"), SIGNALS),
+}
 
 
 def rules() -> list[tuple[str, str]]:
     """Script and environment file of every rule that has a script."""
     found = []
     for path in sorted((ROOT / "rules").glob("*.smk")):
-        for rule in re.split(r"(?m)^rule ", path.read_text())[1:]:
+        for rule in re.split(r"(?m)^ *rule\b", path.read_text())[1:]:
             script = re.search(r'"\.\./scripts/(\w+)\.py"', rule)
             if script:
                 environment = re.search(r'"\.\./envs/(\w+)\.yaml"', rule)

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import binomtest, norm
 
 from conftest import shared
+from robustmia.inference.calls import Scores
 from robustmia.inference.evaluate import evaluate
 from robustmia.inference.metrics import ROC, Operating, accuracy_interval, auc, uninformative_floor
 from robustmia.inference.scores import cross_entropy, log_odds
@@ -22,6 +23,11 @@ RANDOM = np.random.default_rng(0)
 def gaussians(shift: float, members: int = 20_000, nonmembers: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(1)
     return random.normal(shift, 1, members), random.normal(0, 1, nonmembers)
+
+
+def scores(members: np.ndarray, nonmembers: np.ndarray) -> Scores:
+    """Of one class."""
+    return Scores(members, nonmembers, np.zeros(len(members), int), np.zeros(len(nonmembers), int))
 
 
 def slow_oracle(members: np.ndarray, nonmembers: np.ndarray) -> float:
@@ -55,28 +61,28 @@ def test_log_odds_orders_saturated_logits():
 
 def test_a_constant_score_says_nothing():
     members, nonmembers = np.zeros(300), np.zeros(200)
-    assert oracle(members, nonmembers).accuracy == 0.5
-    assert split(members, nonmembers).accuracy == 0.5
+    assert oracle(scores(members, nonmembers)).accuracy == 0.5
+    assert split(scores(members, nonmembers)).accuracy == 0.5
     assert auc(members, nonmembers) == 0.5
 
 
 def test_a_perfect_score_says_everything():
-    assert oracle(np.ones(3), np.zeros(5)).accuracy == 1.0
-    assert split(np.ones(30), np.zeros(50)).accuracy == 1.0
+    assert oracle(scores(np.ones(3), np.zeros(5))).accuracy == 1.0
+    assert split(scores(np.ones(30), np.zeros(50))).accuracy == 1.0
     assert auc(np.ones(3), np.zeros(5)) == 1.0
 
 
 def test_the_reverse_sign_gives_the_complement():
     members, nonmembers = gaussians(0.5, 500, 300)
     assert auc(-members, -nonmembers) == pytest.approx(1 - auc(members, nonmembers))
-    assert oracle(-members, -nonmembers).accuracy < 0.52
+    assert oracle(scores(-members, -nonmembers)).accuracy < 0.52
 
 
 def test_two_gaussians_give_the_closed_forms():
     members, nonmembers = gaussians(1.0)
     assert auc(members, nonmembers) == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.005)
-    assert oracle(members, nonmembers).accuracy == pytest.approx(norm.cdf(0.5), abs=0.006)
-    assert split(members, nonmembers).accuracy == pytest.approx(norm.cdf(0.5), abs=0.005)
+    assert oracle(scores(members, nonmembers)).accuracy == pytest.approx(norm.cdf(0.5), abs=0.006)
+    assert split(scores(members, nonmembers)).accuracy == pytest.approx(norm.cdf(0.5), abs=0.005)
     roc = ROC.of(members, nonmembers)
     assert roc.true_positive_rate_at(0.01, 20_000) == pytest.approx(norm.sf(norm.isf(0.01) - 1.0), rel=0.1)
 
@@ -91,19 +97,21 @@ def test_a_low_false_positive_rate_gives_the_closed_form_where_records_suffice()
 def test_the_oracle_equals_trying_every_threshold(distinct):
     random = np.random.default_rng(distinct)
     members, nonmembers = random.integers(distinct, size=60) + 1.0, random.integers(distinct, size=25) + 0.0
-    assert oracle(members, nonmembers).accuracy == pytest.approx(slow_oracle(members, nonmembers), abs=1e-15)
+    assert oracle(scores(members, nonmembers)).accuracy == pytest.approx(slow_oracle(members, nonmembers), abs=1e-15)
 
 
 def test_duplicated_records_change_no_rate():
     members, nonmembers = gaussians(0.7, 80, 50)
-    assert oracle(np.repeat(members, 3), np.repeat(nonmembers, 3)) == oracle(members, nonmembers)
+    assert oracle(scores(np.repeat(members, 3), np.repeat(nonmembers, 3))).accuracy == pytest.approx(
+        oracle(scores(members, nonmembers)).accuracy, abs=1e-15
+    )
     assert auc(np.repeat(members, 3), np.repeat(nonmembers, 3)) == pytest.approx(auc(members, nonmembers))
 
 
 def test_one_record_on_each_side():
-    assert oracle(np.array([1.0]), np.array([0.0])).accuracy == 1.0
+    assert oracle(scores(np.array([1.0]), np.array([0.0]))).accuracy == 1.0
     with pytest.raises(ValueError, match="at least 2"):
-        split(np.array([1.0]), np.array([0.0]))
+        split(scores(np.array([1.0]), np.array([0.0])))
 
 
 def test_ties_are_taken_together_at_a_low_false_positive_rate():
@@ -124,8 +132,8 @@ def test_the_split_rule_is_honest_and_the_oracle_is_not():
     """Scores without information, many times over: split averages to one half, oracle to its floor."""
     random = np.random.default_rng(3)
     draws = [(random.normal(size=190), random.normal(size=52)) for _ in range(200)]
-    honest = np.mean([split(*draw).accuracy for draw in draws])
-    greedy = np.mean([oracle(*draw).accuracy for draw in draws])
+    honest = np.mean([split(scores(*draw)).accuracy for draw in draws])
+    greedy = np.mean([oracle(scores(*draw)).accuracy for draw in draws])
     assert honest == pytest.approx(0.5, abs=0.005)
     assert greedy == pytest.approx(uninformative_floor(190, 52)[0], abs=0.006)
     assert greedy > 0.53
@@ -178,14 +186,14 @@ def test_the_interval_is_newcombes(first, second, low, high):
 def test_the_split_rule_judges_every_record_equally_often():
     """One threshold is the best for every half, so the mean over both directions is the rate of all records."""
     members, nonmembers = np.repeat([1.0, 0.0], [60, 40]), np.repeat([1.0, 0.0], [20, 80])
-    rates = split(members, nonmembers)
+    rates = split(scores(members, nonmembers)).rates
     assert rates.true_positive_rate == pytest.approx(0.6, abs=1e-12)
     assert rates.false_positive_rate == pytest.approx(0.2, abs=1e-12)
 
 
 def test_the_split_rule_averages_over_many_halvings():
     """A halving puts 1 against 0 and 3 against 2, which gives rates of 1/2, or 3 against 0 and 1 against 2: rates of 0."""
-    rates = split(np.array([3.0, 1.0]), np.array([2.0, 0.0]))
+    rates = split(scores(np.array([3.0, 1.0]), np.array([2.0, 0.0]))).rates
     assert rates.true_positive_rate == rates.false_positive_rate
     assert 0.1 < rates.true_positive_rate < 0.4
 
@@ -201,9 +209,12 @@ def signal(members: int, nonmembers: int, seed: int) -> SignalLogits:
     return SignalLogits(logits[:members], logits[members:], labels[:members], labels[members:])
 
 
+ROWS = np.arange(2000)
+
+
 def test_rows_have_the_columns_of_the_contract():
     identity = {"dataset": "d", "run": "r", "method": "pgd", "seed": 3}
-    results = evaluate(identity, {"benign": signal(150, 120, 0), "adversarial": signal(150, 120, 1)})
+    results, _ = evaluate(identity, {"benign": signal(150, 120, 0), "adversarial": signal(150, 120, 1)}, ROWS)
     table = results.membership_inference
     wanted = [
         "dataset",
@@ -227,9 +238,11 @@ def test_rows_have_the_columns_of_the_contract():
     assert set(zip(table.signal, table.strategy, table.threshold_rule, strict=True)) == {
         ("benign", "I_B", "oracle"),
         ("benign", "I_B", "split"),
+        ("benign", "I_B", "split_by_class"),
         ("benign", "correctness", "fixed"),
         ("adversarial", "I_A", "oracle"),
         ("adversarial", "I_A", "split"),
+        ("adversarial", "I_A", "split_by_class"),
         ("adversarial", "correctness", "fixed"),
     }
     np.testing.assert_allclose(table.advantage, 2 * table.accuracy - 1, atol=1e-12)
@@ -237,12 +250,12 @@ def test_rows_have_the_columns_of_the_contract():
     assert table[table.threshold_rule == "oracle"].floor_accuracy.notna().all()
     assert table[table.threshold_rule != "oracle"].floor_accuracy.isna().all()
     given = signal(150, 120, 0)
-    scores = [log_odds(given.members, given.member_labels), log_odds(given.nonmembers, given.nonmember_labels)]
-    expected = ROC.of(*scores).true_positive_rate_at(0.01, 120)
-    assert table[table.strategy == "I_B"].tpr_at_1pct_fpr.tolist() == [expected, expected]
+    sides = [log_odds(given.members, given.member_labels), log_odds(given.nonmembers, given.nonmember_labels)]
+    expected = ROC.of(*sides).true_positive_rate_at(0.01, 120)
+    assert table[table.strategy == "I_B"].tpr_at_1pct_fpr.tolist() == [expected] * 3
     first = results.roc.iloc[0]
-    wilson = binomtest(round(first.true_positive_rate * 150), 150).proportion_ci(method="wilson")
-    assert first.true_positive_rate_high == pytest.approx(wilson.high)
+    exact = binomtest(round(first.true_positive_rate * 150), 150).proportion_ci(method="exact")
+    assert first.true_positive_rate_high == pytest.approx(exact.high)
     robustness = results.robustness.iloc[0]
     correct = table[(table.strategy == "correctness") & (table.signal == "benign")].iloc[0]
     assert correct.accuracy == pytest.approx(0.5 + (robustness.train_accuracy - robustness.test_accuracy) / 2)
@@ -258,7 +271,7 @@ def test_each_row_tells_of_its_own_signal_and_side():
         for logits, count in zip(sides, counts, strict=True):
             logits[:count, 0], logits[count:, 1] = 1, 1
         signals[name] = SignalLogits(*sides, np.zeros(150, int), np.zeros(90, int))
-    results = evaluate({"run": "r"}, signals)
+    results, _ = evaluate({"run": "r"}, signals, ROWS)
     robustness = results.robustness.iloc[0]
     assert [robustness.train_accuracy, robustness.test_accuracy] == pytest.approx([140 / 150, 60 / 90])
     assert [robustness.adv_train_accuracy, robustness.adv_test_accuracy] == pytest.approx([90 / 150, 30 / 90])
@@ -268,18 +281,20 @@ def test_each_row_tells_of_its_own_signal_and_side():
         assert row.true_positive_rate == pytest.approx(members / 150)
         assert row.false_positive_rate == pytest.approx(nonmembers / 90)
         assert table.auc.tolist() == pytest.approx(
-            [row.accuracy] * 3
+            [row.accuracy] * 4
         )  # two scores only: the curve has one corner, the same for each rule
 
 
 def test_a_row_has_its_numbers_in_the_columns_they_are_named_for():
     given = signal(400, 90, 0)
-    results = evaluate({"run": "r"}, {"benign": given})
+    results, _ = evaluate({"run": "r"}, {"benign": given}, ROWS)
     table = results.membership_inference.set_index("threshold_rule")
-    scores = [log_odds(given.members, given.member_labels), log_odds(given.nonmembers, given.nonmember_labels)]
-    assert table.auc[["oracle", "split"]].tolist() == pytest.approx([auc(*scores)] * 2)
-    assert auc(*scores) > 0.6
-    low, high = accuracy_interval(oracle(*scores), 400, 90)
+    sides = [log_odds(given.members, given.member_labels), log_odds(given.nonmembers, given.nonmember_labels)]
+    assert table.auc[["oracle", "split", "split_by_class"]].tolist() == pytest.approx([auc(*sides)] * 3)
+    assert auc(*sides) > 0.6
+    assert (table.auc_low < table.auc).all()
+    assert (table.auc < table.auc_high).all()
+    low, high = accuracy_interval(oracle(scores(*sides)).rates, 400, 90)
     assert (table.accuracy_low.oracle, table.accuracy_high.oracle) == (low, high)
     assert (table.accuracy_low < table.accuracy).all()
     assert (table.accuracy < table.accuracy_high).all()
@@ -294,7 +309,7 @@ def test_a_row_has_its_numbers_in_the_columns_they_are_named_for():
 )
 def test_the_number_of_non_members_decides_which_rates_are_resolved(members, nonmembers, resolved):
     given = signal(members, nonmembers, 0)
-    results = evaluate({"run": "r"}, {"benign": given})
+    results, _ = evaluate({"run": "r"}, {"benign": given}, ROWS)
     row = results.membership_inference.iloc[0]
     rates = {"tpr_at_1pct_fpr": 0.01, "tpr_at_0.1pct_fpr": 0.001}
     assert row[list(rates)].notna().tolist() == resolved
@@ -303,13 +318,13 @@ def test_the_number_of_non_members_decides_which_rates_are_resolved(members, non
         assert not there or row[column] == roc.true_positive_rate_at(rates[column], nonmembers)
     assert results.roc.false_positive_rate.min() == pytest.approx(1 / nonmembers, rel=0.05)
     middle = results.roc[results.roc.true_positive_rate.between(0.1, 0.9)].iloc[0]
-    wilson = binomtest(round(middle.true_positive_rate * members), members).proportion_ci(method="wilson")
-    assert middle.true_positive_rate_low == pytest.approx(wilson.low)
-    assert middle.true_positive_rate_high == pytest.approx(wilson.high)
+    exact = binomtest(round(middle.true_positive_rate * members), members).proportion_ci(method="exact")
+    assert middle.true_positive_rate_low == pytest.approx(exact.low)
+    assert middle.true_positive_rate_high == pytest.approx(exact.high)
 
 
 def test_histograms_count_every_record_once():
-    results = evaluate({"run": "r"}, {"benign": signal(150, 120, 0)})
+    results, _ = evaluate({"run": "r"}, {"benign": signal(150, 120, 0)}, ROWS)
     counted = results.loss_histogram.groupby("membership").records.sum()
     assert counted.to_dict() == {"member": 150, "nonmember": 120}
 
@@ -329,7 +344,9 @@ def test_the_oracle_rule_gives_the_published_accuracies(method, inputs):
             for row in csv.DictReader(file)
             if (row["dataset"], row["method"], row["inputs"]) == ("yale", method, inputs)
         )
-    assert oracle(members, nonmembers).accuracy == pytest.approx(float(published["inference_accuracy"]), abs=1e-12)
+    assert oracle(scores(members, nonmembers)).accuracy == pytest.approx(
+        float(published["inference_accuracy"]), abs=1e-12
+    )
     for (probabilities, labels), side in zip(sides, ("train", "test"), strict=True):
         accuracy = (probabilities.argmax(1) == labels).mean()
         assert accuracy == pytest.approx(float(published[f"{side}_accuracy"]), abs=1e-12)

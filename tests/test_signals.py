@@ -32,7 +32,7 @@ def target(tmp_path) -> Target:
     network = build_network(SPEC["architecture"], RECORDS.image_shape, 10, seed=5)
     network[-1].weight.data *= 8  # far enough from uniform for an attack to matter
     save_file(network.state_dict(), tmp_path / "model.safetensors")
-    return Target(SPEC, tmp_path / "model.safetensors", RECORDS, SPLIT, torch.device("cpu"))
+    return Target.load(SPEC, tmp_path / "model.safetensors", RECORDS, SPLIT, torch.device("cpu"))
 
 
 def pixels(rows: np.ndarray) -> torch.Tensor:
@@ -103,7 +103,7 @@ def test_signals_are_computed_in_whole_float32(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     network = build_network(SPEC["architecture"], RECORDS.image_shape, 10, seed=5)
     save_file(network.state_dict(), tmp_path / "model.safetensors")
-    Target(SPEC, tmp_path / "model.safetensors", RECORDS, SPLIT, torch.device("cpu"))
+    Target.load(SPEC, tmp_path / "model.safetensors", RECORDS, SPLIT, torch.device("cpu"))
     assert not torch.backends.cudnn.allow_tf32
 
 
@@ -144,4 +144,4 @@ def test_weights_of_another_network_are_named(tmp_path):
     other = build_network({"name": "small_cnn", "width": 5}, RECORDS.image_shape, 10, seed=0)
     save_file(other.state_dict(), tmp_path / "model.safetensors")
     with pytest.raises(UserError, match=r"model\.safetensors: cannot be read as this network's weights"):
-        Target(SPEC, tmp_path / "model.safetensors", RECORDS, Split(*(np.arange(3),) * 3), torch.device("cpu"))
+        Target.load(SPEC, tmp_path / "model.safetensors", RECORDS, Split(*(np.arange(3),) * 3), torch.device("cpu"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from robustmia.inference.evaluate import evaluate
+from robustmia.inference.evaluate import Results, evaluate
+from robustmia.inference.metrics import ROC
 from robustmia.inference.soundness import SoundnessError, require_unbroken
 from robustmia.logits import SignalLogits, VerifiedBounds
 
@@ -49,6 +51,12 @@ def verified(slack: float = 0.5) -> VerifiedBounds:
 SIGNALS = {"benign": CLEAN, "adversarial": ATTACKED}
 
 
+def results_of(
+    signals: dict[str, SignalLogits], own_verifier: str | None = None, in_ball: Iterable[str] = ()
+) -> Results:
+    return evaluate(IDENTITY, signals, np.arange(70), own_verifier, in_ball)[0]
+
+
 def test_bounds_that_hold_pass_even_by_a_rounding_error():
     require_unbroken("t", verified(), SIGNALS, SIGNALS)
     require_unbroken("t", verified(slack=-1e-5), SIGNALS, SIGNALS)
@@ -85,18 +93,16 @@ def test_a_margin_above_its_bound_is_an_error_though_nothing_was_certified():
 
 def test_signals_outside_the_verified_ball_may_do_what_they_like():
     wild = replace(ATTACKED, members=-ATTACKED.members)
-    evaluate(IDENTITY, {"benign": CLEAN, "adversarial": wild, "verified": verified()}, None, ["benign"])
+    results_of({"benign": CLEAN, "adversarial": wild, "verified": verified()}, None, ["benign"])
     with pytest.raises(SoundnessError, match="adversarial"):
-        evaluate(
-            IDENTITY, {"benign": CLEAN, "adversarial": wild, "verified": verified()}, None, ["benign", "adversarial"]
-        )
+        results_of({"benign": CLEAN, "adversarial": wild, "verified": verified()}, None, ["benign", "adversarial"])
 
 
 # ---------------------------------------------------------------- what evaluation makes of bounds
 
 
 def test_verified_accuracy_is_the_part_whose_bounds_are_all_negative():
-    results = evaluate(IDENTITY, SIGNALS | {"verified": verified()}, "interval", SIGNALS)
+    results = results_of(SIGNALS | {"verified": verified()}, "interval", SIGNALS)
     row, bounds = results.robustness.iloc[0], verified()
     others = np.arange(3) != LABELS[0][:, None]
     expected = np.mean(np.where(others, bounds.members, -1.0).max(axis=1) < 0)
@@ -114,27 +120,26 @@ def test_verified_accuracy_is_the_part_whose_bounds_are_all_negative():
 
 def test_i_v_scores_the_least_probability_of_the_true_class():
     """p_y = 1 / (1 + sum of exp b_k), thresholded at its best on the evaluated records."""
-    from robustmia.inference.metrics import ROC
-
     bounds = verified()
     p = [
         1 / (1 + np.where(np.arange(3) == labels[:, None], 0, np.exp(upper.astype(float))).sum(axis=1))
         for upper, labels in ((bounds.members, LABELS[0]), (bounds.nonmembers, LABELS[1]))
     ]
-    rows = evaluate(IDENTITY, {"verified": bounds}).membership_inference
+    rows = results_of({"verified": bounds}).membership_inference
     oracle = rows[(rows.strategy == "I_V") & (rows.threshold_rule == "oracle")].accuracy.item()
-    assert oracle == pytest.approx(ROC.of(*p).best_accuracy()[1].accuracy)
+    roc = ROC.of(*p)
+    assert oracle == pytest.approx(0.5 + 0.5 * (roc.true_positive_rate - roc.false_positive_rate).max())
 
 
 def test_without_a_verifier_of_its_own_a_model_has_no_row_for_it():
     for own in (None, "zonotope"):
-        results = evaluate(IDENTITY, SIGNALS | {"verified": verified()}, own, SIGNALS)
+        results = results_of(SIGNALS | {"verified": verified()}, own, SIGNALS)
         assert results.robustness.own_verified_test_accuracy.isna().all()
         assert "I_V_own" not in set(results.membership_inference.strategy)
 
 
 def test_without_the_verified_signal_its_tables_are_empty():
-    results = evaluate(IDENTITY, SIGNALS)
+    results = results_of(SIGNALS)
     assert results.robustness.verified_test_accuracy.isna().all()
     assert results.verification.empty
     assert results.margin_histogram.empty
@@ -143,7 +148,7 @@ def test_without_the_verified_signal_its_tables_are_empty():
 
 def test_the_margin_histogram_counts_every_record_once_and_splits_at_0():
     bounds = verified()
-    table = evaluate(IDENTITY, SIGNALS | {"verified": bounds}, None, SIGNALS).margin_histogram
+    table = results_of(SIGNALS | {"verified": bounds}, None, SIGNALS).margin_histogram
     assert table.groupby("membership").records.sum().to_dict() == {"member": 40, "nonmember": 30}
     below = table[(table.membership == "member") & (table.margin_logits_high <= 0)].records.sum()
     others = np.arange(3) != LABELS[0][:, None]
@@ -151,7 +156,7 @@ def test_the_margin_histogram_counts_every_record_once_and_splits_at_0():
     huge = VerifiedBounds(
         bounds.members * 1e6, bounds.nonmembers, *LABELS, bounds.verifiers, bounds.members_by_verifier, bounds.nonmembers_by_verifier
     )  # fmt: skip
-    table = evaluate(IDENTITY, {"verified": huge}).margin_histogram
+    table = results_of({"verified": huge}).margin_histogram
     assert table.groupby("membership").records.sum().to_dict() == {"member": 40, "nonmember": 30}
 
 
@@ -161,7 +166,7 @@ def test_a_second_strategy_on_a_signal_counts_nothing_twice(monkeypatch):
 
     twice = (*STRATEGIES, Strategy("again", "benign", STRATEGIES[0].score))
     monkeypatch.setattr(module, "STRATEGIES", twice)
-    results = evaluate(IDENTITY, SIGNALS)
+    results = results_of(SIGNALS)
     assert (results.membership_inference.strategy == "correctness").sum() == 2
     assert results.loss_histogram[results.loss_histogram.signal == "benign"].records.sum() == 70
     assert set(results.membership_inference.strategy) == {"I_B", "I_A", "again", "correctness"}

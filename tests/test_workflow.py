@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -17,6 +18,7 @@ import yaml
 from conftest import Workflow
 from robustmia.code import used_modules
 from robustmia.registry import METHODS, SIGNALS, SOURCES
+from test_audit import SMALL, checkpoint, theirs
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -63,6 +65,44 @@ def smoke(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
     return workflow
 
 
+STRONG = (*SMOKE, "strong.yaml")
+STRONG_RUNS = ("natural", "pgd", "ibp")
+
+
+@pytest.fixture(scope="module")
+def strong(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
+    """A finished run of the strong attacks, on some of the runs and two seeds."""
+    workflow = Workflow.copy(tmp_path_factory.mktemp("strong") / "workflow")
+    runs = {run: None for run in RUNS if run not in STRONG_RUNS}
+    settings = {"seeds": [0, 1], **digits(runs=runs)}
+    (workflow.folder / "strong.yaml").write_text(yaml.safe_dump(settings))
+    done = workflow.run("strong_attacks", *STRONG, PYTHONPATH=str(trace), TRACE=str(trace))
+    assert done.returncode == 0, done.stdout
+    return workflow
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
+    """A finished run of two audits."""
+    workflow = Workflow.copy(tmp_path_factory.mktemp("audited") / "workflow")
+    checkpoint(workflow.folder)
+    np.savez(workflow.folder / "p.npz", **theirs())
+    settings = {"model": SMALL, "weights": "weights.safetensors", "dataset": "digits", "split": "split.npz"}
+    settings |= {"epsilon": 0.05, "steps": 2}
+    audits = {"their_predictions": {"predictions": "p.npz"}, "their_checkpoint": settings}
+    (workflow.folder / "a.yaml").write_text(yaml.safe_dump({"audits": audits}))
+    done = workflow.run("audit", *AUDIT, PYTHONPATH=str(trace), TRACE=str(trace))
+    assert done.returncode == 0, done.stdout
+    return workflow
+
+
+AUDIT = ("--configfile", "a.yaml")
+
+
+def digits(**settings: object) -> dict:
+    return {"datasets": {"digits": settings}}
+
+
 def results(workflow: Workflow) -> Path:
     return workflow.folder / "results" / "smoke"
 
@@ -96,7 +136,7 @@ def test_every_result_is_there(smoke):
 def test_the_tables_are_long_and_tidy(smoke):
     membership = pd.read_csv(results(smoke) / "tables" / "membership_inference.csv")
     assert list(membership.run.unique()) == list(RUNS)
-    assert len(membership) == len(RUNS) * 3 * 3 + len(OWN_VERIFIER) * 3
+    assert len(membership) == len(RUNS) * 3 * 4 + len(OWN_VERIFIER) * 4  # signals, and three rules and correctness
     assert set(membership[membership.strategy == "I_V"].run) == set(RUNS)
     assert set(membership[membership.strategy == "I_V_own"].run) == set(OWN_VERIFIER)
     assert (membership.members == 120).all()
@@ -180,7 +220,7 @@ def test_the_summary_shows_the_table(smoke):
 
 def target_jobs(run: str, seed: int = 0) -> set[tuple[str, ...]]:
     jobs = {(rule, "digits", run, str(seed)) for rule in ("train", "infer")}
-    return jobs.union(*(signal_jobs(signal, run, seed) for signal in SIGNALS))
+    return jobs.union(*(signal_jobs(signal, run, seed) for signal in ("benign", "adversarial", "verified")))
 
 
 def signal_jobs(signal: str, run: str, seed: int = 0) -> set[tuple[str, ...]]:
@@ -199,7 +239,7 @@ def tables(*names: str) -> set[tuple[str, ...]]:
 
 HISTORY = {("collect_history", "digits")}
 SUMMARIES = {("all_datasets", "membership_inference"), ("all_datasets", "robustness")} | {
-    (table, "digits") for table in ("paper_table", "verification_table")
+    (table, "digits") for table in ("paper_table", "verification_table", "findings")
 }
 REPORT = {("report",), ("all",)}
 
@@ -251,10 +291,6 @@ def deleted_model(workflow: Workflow) -> Iterator[tuple[str, ...]]:
     model.rename(model.with_suffix(".away"))
     yield SMOKE
     model.with_suffix(".away").rename(model)
-
-
-def digits(**settings: object) -> dict:
-    return {"datasets": {"digits": settings}}
 
 
 EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
@@ -348,10 +384,96 @@ def test_an_edit_reruns_what_it_reaches_and_nothing_else(smoke, edit):
     assert smoke.planned(*SMOKE) == set()
 
 
+# ---------------------------------------------------------------- strong attacks
+
+
+def test_the_strong_attacks_are_whole(strong):
+    tables = results(strong) / "tables"
+    attacks = pd.read_csv(tables / "strong_attacks.csv")
+    assert attacks.equals(pd.read_csv(tables / "digits" / "strong_attacks.csv"))
+    per_signal = {
+        "modified_entropy",
+        "lira_online_fixed",
+        "lira_offline_fixed",
+        "rmia_online",
+        "rmia_offline",
+        "privacy_risk",
+    }
+    own = {
+        "benign": {"I_B", "correctness"},
+        "adversarial": {"I_A", "correctness"},
+        "targeted": {"mean_log_odds", "I_T", "I_T_shadow"},
+        "verified": {"I_V", "correctness"},
+    }
+    for (run, seed), rows in attacks.groupby(["run", "seed"]):
+        assert run in STRONG_RUNS
+        assert seed in (0, 1)
+        for signal, names in own.items():
+            assert set(rows[rows.signal == signal].strategy) == names | per_signal
+        joint = rows[rows.signal == "all"]
+        assert set(joint.threshold_rule) == {"oracle", "split", "split_by_class", "shadow", "shadow_by_class"}
+        assert set(joint.strategy) == {"joint"}
+    columns = pd.read_csv(tables / "membership_inference.csv").columns
+    assert list(attacks.columns) == list(columns)
+    for run in STRONG_RUNS:
+        records = pd.read_csv(results(strong) / "strong" / "digits" / run / "seed1" / "records.csv")
+        assert len(records) == 220
+        assert records.member.sum() == 120
+        assert ("risk_change_all_joint" in records) == (run != "natural")
+    exposure = pd.read_csv(tables / "digits" / "exposure.csv")
+    assert len(exposure) == 120 * 2 * len(STRONG_RUNS)
+    agreement = pd.read_csv(tables / "digits" / "exposure_agreement.csv")
+    assert set(agreement.kind) == {"methods", "seeds"}
+    for prefix in ("", "strong_"):
+        findings = pd.read_csv(tables / "digits" / f"{prefix}findings.csv")
+        assert list(findings.run) == list(STRONG_RUNS)
+        assert findings.p_holm.isna().tolist() == [True, False, False]
+        assert "Against natural training" in (tables / "digits" / f"{prefix}findings.md").read_text()
+    report = (results(strong) / "strong_report.html").read_text()
+    for figure in ("attacks", "exposed", "exposure_agreement", "inference_accuracy"):
+        assert (results(strong) / "figures" / "digits" / f"{figure}.pdf").exists()
+        assert f"{figure}.png" in report
+    assert "corrected for the number of defenses" in report  # the first page has the findings
+    assert not list(results(strong).glob("checkpoints/*"))
+
+
+def test_more_shadow_models_leave_those_there_are(strong):
+    (strong.folder / "more.yaml").write_text(yaml.safe_dump(digits(strong_attacks={"shadow_models": 6})))
+    planned = strong.planned("shadow_all", *STRONG, "more.yaml")
+    assert planned == {("shadow_train", "digits", run, b) for run in STRONG_RUNS for b in "23"} | {("shadow_all",)}
+
+
+def test_the_classifier_of_i_t_reruns_inference_alone(strong):
+    (strong.folder / "other.yaml").write_text(yaml.safe_dump(digits(strong_attacks={"classifier": "random_forest"})))
+    rules = {job[0] for job in strong.planned("strong_results", *STRONG, "other.yaml")}
+    assert "strong_infer" in rules
+    assert not {"train", "signal", "shadow_train", "shadow_signal", "infer"} & rules
+
+
+# ---------------------------------------------------------------- audits
+
+
+def test_audits_run_through_the_workflow(audited):
+    folder = audited.folder / "results" / "audit"
+    for name in ("their_predictions", "their_checkpoint"):
+        membership = pd.read_csv(folder / name / "membership_inference.csv")
+        assert set(membership.run) == {name}
+        assert (folder / name / "report.md").read_text().startswith(f"# Audit of {name}")
+        assert (folder / name / "robustness.csv").exists()
+    assert audited.planned("audit", *AUDIT) == set()
+    np.savez(audited.folder / "p.npz", **theirs())
+    assert {job[0] for job in audited.planned("audit", *AUDIT)} == {"audit_predictions", "audit_infer", "audit"}
+    (audited.folder / "weights.safetensors").rename(audited.folder / "away")
+    done = audited.run("audit", *AUDIT)
+    assert done.returncode
+    assert "robustmia: config: audits.their_checkpoint.weights: weights.safetensors is not there" in done.stdout
+    (audited.folder / "away").rename(audited.folder / "weights.safetensors")
+
+
 # ---------------------------------------------------------------- the modules that a digest covers
 
 
-def test_the_digest_of_each_script_covers_what_it_imports(smoke, trace):
+def test_the_digest_of_each_script_covers_what_it_imports(smoke, strong, audited, trace):
     """Modules that a job really imported, against those its digest is made of: neither more nor fewer."""
     always = {
         "robustmia",
@@ -361,6 +483,7 @@ def test_the_digest_of_each_script_covers_what_it_imports(smoke, trace):
         "robustmia.methods",
         "robustmia.inference",
         "robustmia.signals",
+        "robustmia.audit",
     }
     imported: dict[str, set[str]] = {}
     for path in trace.glob("tmp*.py"):
@@ -369,7 +492,9 @@ def test_the_digest_of_each_script_covers_what_it_imports(smoke, trace):
     chosen = {
         "fetch": [SOURCES["digits"].partition(":")[0]],
         "train": [METHODS[run].partition(":")[0] for run in RUNS],
+        "shadow_train": [METHODS[run].partition(":")[0] for run in STRONG_RUNS],
         "compute_signal": [path.partition(":")[0] for path in SIGNALS.values()],
+        "shadow_signal": [path.partition(":")[0] for path in SIGNALS.values()],
     }
     scripts = {path.stem for path in (smoke.folder / "scripts").glob("*.py")}
     assert set(imported) == scripts

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
 
+from robustmia.device import Generators, draw
 from robustmia.settings import Norm
 
 Objective = Callable[[Tensor], Tensor]
@@ -30,6 +31,11 @@ GAUSSIAN_START_STD = 0.001  # of TRADES: the divergence has no gradient at the c
 def cross_entropy_loss(labels: Tensor) -> Objective:
     """-log softmax(z)_y of each image."""
     return lambda logits: cross_entropy(logits, labels, reduction="none")
+
+
+def targeted_loss(targets: Tensor) -> Objective:
+    """log softmax(z)_t of each image, so that ascent leads towards its target class."""
+    return lambda logits: -cross_entropy(logits, targets, reduction="none")
 
 
 def margin_loss(labels: Tensor) -> Objective:
@@ -79,13 +85,13 @@ class Ball:
         scaled = gradient / largest.clamp(min=torch.finfo(gradient.dtype).tiny)  # whose squares do not underflow
         return scaled / _l2_norm(scaled).clamp(min=torch.finfo(gradient.dtype).tiny)
 
-    def sample(self, centre: Tensor, generator: torch.Generator) -> Tensor:
+    def sample(self, centre: Tensor, generator: Generators) -> Tensor:
         """One uniform point of the norm's ball around each image, clipped to valid pixels."""
         if self.norm == "linf":
-            delta = torch.rand(centre.shape, generator=generator, device=centre.device) * 2.0 - 1.0
+            delta = draw(torch.rand, centre.shape, generator, centre.device) * 2.0 - 1.0
         else:
-            direction = torch.randn(centre.shape, generator=generator, device=centre.device)
-            radius = torch.rand((len(centre), 1, 1, 1), generator=generator, device=centre.device)
+            direction = draw(torch.randn, centre.shape, generator, centre.device)
+            radius = draw(torch.rand, (len(centre), 1, 1, 1), generator, centre.device)
             delta = self.steepest(direction) * radius ** (1.0 / centre[0].numel())
         return (centre + self.epsilon * delta).clamp(0.0, 1.0)
 
@@ -130,7 +136,7 @@ def pgd(
     steps: int,
     step_size: float,
     start: Start,
-    generator: torch.Generator | None = None,
+    generator: Generators | None = None,
 ) -> Tensor:
     """Projected gradient ascent (Madry et al. 2018, section 2.1); returns the last iterate, [B, C, H, W] in [0, 1].
 
@@ -150,7 +156,8 @@ def pgd(
         assert generator is not None
         adversarial = ball.sample(images, generator)
     elif start == "gaussian":
-        noise = torch.randn(images.shape, generator=generator, device=images.device)
+        assert generator is not None
+        noise = draw(torch.randn, images.shape, generator, images.device)
         adversarial = images + GAUSSIAN_START_STD * noise
     with evaluation_mode(model):
         for _ in range(steps):

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import (
     BaseModel,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from robustmia.audit.settings import CheckpointAudit, PredictionsAudit
 from robustmia.data.source import Source
 from robustmia.errors import UserError
 from robustmia.figure_settings import FiguresSettings
@@ -29,6 +32,7 @@ from robustmia.settings import (
     AnyNetworkSettings,
     Settings,
     SplitSettings,
+    StrongAttacksSettings,
     TrainingSettings,
 )
 from robustmia.signals.base import Signal
@@ -73,6 +77,9 @@ class DatasetSettings(Settings):
     training: TrainingSettings = Field(description="how every run is trained")
     signals: dict[Name, AnySignal] = Field(
         description="what the attacker sees, by name, each with its settings; `benign` and `adversarial` are needed"
+    )
+    strong_attacks: StrongAttacksSettings | None = Field(
+        None, description="shadow models and what they are for; empty: this data set has no strong attacks"
     )
     runs: dict[Name, RunSettings] = Field(
         min_length=1, description="what is trained, by name; a run set to null is left out"
@@ -122,11 +129,38 @@ class DatasetSettings(Settings):
         return raw | {"runs": runs}
 
 
+class CheckpointAuditOfDataset(CheckpointAudit):
+    """A checkpoint's audit, and the data set that its model was trained on."""
+
+    dataset: AnySource = Field(description="a data set by name, or `name` and its settings")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_dataset(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and isinstance(raw.get("dataset"), str):
+            return raw | {"dataset": {"name": raw["dataset"]}}
+        return raw
+
+
+def _kind_of_audit(raw: Any) -> str:
+    given = raw if isinstance(raw, dict) else vars(raw)
+    return "<predictions>" if "predictions" in given else "<checkpoint>"
+
+
+AnyAudit = Annotated[
+    Annotated[PredictionsAudit, Tag("<predictions>")] | Annotated[CheckpointAuditOfDataset, Tag("<checkpoint>")],
+    Discriminator(_kind_of_audit),
+]
+
+
 class Config(Settings):
     """The top level of `config.yaml`."""
 
     data_dir: Path = Field(Path("data"), description="where data sets are kept, in the layout of their own tools")
     results_dir: Path = Field(Path("results"), description="where everything that the pipeline makes goes")
+    audits: dict[Name, AnyAudit] = Field(
+        {}, description="of other people's models, by a name of your own: `snakemake audit`; docs/audit.md"
+    )
     seeds: tuple[Seed, ...] = Field(
         (0,), min_length=1, description="each run is trained once for each seed, which also draws the split"
     )
@@ -197,6 +231,17 @@ def check_sources(config: Config) -> None:
         folder = config.results_dir / "data" / name
         if not ((folder / "dataset.npz").exists() and _fetched(folder / "dataset.spec.json") == dataset.source):
             dataset.source.check(config.data_dir)
+
+
+def check_audits(config: Config) -> None:
+    """Raise `UserError` for an audit whose files are missing."""
+    for name, audit in config.audits.items():
+        try:
+            audit.check()
+            if isinstance(audit, CheckpointAuditOfDataset):
+                audit.dataset.check(config.data_dir)
+        except UserError as error:
+            raise UserError(f"config: audits.{name}.{error}") from None
 
 
 def _fetched(spec: Path) -> Source | None:
@@ -294,7 +339,7 @@ def _path_in(raw: Any, location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         inside = part in here if isinstance(here, dict) else isinstance(here, list | tuple)
         tag = isinstance(here, dict) and part in (here.get("name"), *path[-1:])  # signals are named by their key
-        if part == "[key]" or (tag and not inside):
+        if part == "[key]" or str(part).startswith("<") or (tag and not inside):
             continue
         path.append(str(part))
         here = here[part] if inside else None

@@ -6,7 +6,8 @@ import json
 import sys
 from typing import Any
 
-from robustmia.config import Config, DatasetSettings, RunSettings
+from robustmia.audit.settings import PredictionsAudit
+from robustmia.config import CheckpointAuditOfDataset, Config, DatasetSettings, RunSettings
 from robustmia.figure_settings import FigureSettings, FiguresSettings
 from robustmia.methods.base import RampSettings
 from robustmia.registry import METHODS, SIGNALS, SOURCES, classes
@@ -23,6 +24,7 @@ from robustmia.settings import (
     SGDSettings,
     SmallCNNSettings,
     SplitSettings,
+    StrongAttacksSettings,
     TrainingSettings,
     WideResNetSettings,
     YaleNetSettings,
@@ -63,6 +65,9 @@ SECTIONS: dict[str, tuple[type[Settings], ...]] = {
     "datasets.NAME.runs.NAME": (RunSettings,),
     "runs.NAME.method": classes(METHODS),
     "method.ramp": (RampSettings,),
+    "datasets.NAME.strong_attacks": (StrongAttacksSettings,),
+    "audits.NAME, of predictions": (PredictionsAudit,),
+    "audits.NAME, of a checkpoint": (CheckpointAuditOfDataset,),
     "figures": (FiguresSettings,),
     "figures.NAME": (FigureSettings,),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -38,6 +39,18 @@ def derive_seed(seed: int, *purpose: str | int) -> int:
 def generator_for(device: torch.device, seed: int, *purpose: str | int) -> torch.Generator:
     """A generator on `device`, seeded for one purpose."""
     return torch.Generator(device).manual_seed(derive_seed(seed, *purpose))
+
+
+Generators = torch.Generator | Sequence[torch.Generator]
+"""One source of random numbers, or one for each of several models whose batches stand one after the other."""
+
+
+def draw(sample: Callable[..., Tensor], shape: Sequence[int], generator: Generators, device: torch.device) -> Tensor:
+    """Random numbers of a shape [B, ...] by `torch.rand`, `torch.randn`, ...; of several generators each draws its share of B."""
+    if isinstance(generator, torch.Generator):
+        return sample(tuple(shape), generator=generator, device=device)
+    share = (shape[0] // len(generator), *shape[1:])
+    return torch.cat([sample(share, generator=one, device=device) for one in generator])
 
 
 def to_device(records: Records, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -35,3 +35,12 @@ class FiguresSettings(Settings):
     leakage_and_gap: FigureSettings = Field(_height(3.2), description="leakage against the robust generalisation gap")
     training_curves: FigureSettings = Field(_height(5.4), description="accuracies while training")
     examples: FigureSettings = Field(_height(4.6), description="images, perturbations and predictions")
+    attacks: FigureSettings = Field(
+        FigureSettings(width=4.6, height=7.6), description="AUC of every strategy on every signal (strong attacks only)"
+    )
+    exposed: FigureSettings = Field(
+        _height(4.6), description="members that each defense exposes most (strong attacks only)"
+    )
+    exposure_agreement: FigureSettings = Field(
+        _height(3.2), description="whether runs and seeds agree on who is exposed (strong attacks only)"
+    )

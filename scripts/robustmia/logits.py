@@ -15,9 +15,9 @@ class SignalLogits:
     """Logits under one signal, rows in the order of the split."""
 
     members: np.ndarray
-    """float32 [N, K]."""
+    """float32 [N, K]; of `targeted` [N, K, K], a row for each target class."""
     nonmembers: np.ndarray
-    """float32 [M, K]."""
+    """float32 [M, K], or [M, K, K]."""
     member_labels: np.ndarray
     """int64 [N]."""
     nonmember_labels: np.ndarray
@@ -29,9 +29,18 @@ class SignalLogits:
 
     @staticmethod
     def load(path: str | Path) -> SignalLogits:
-        """Read what `save` wrote, `VerifiedBounds` if it was those; a damaged file is a `UserError`."""
+        """Read what `save` wrote, as the kind it was; a damaged file is a `UserError`."""
         arrays = load_arrays(path)
-        return VerifiedBounds(**arrays) if "verifiers" in arrays else SignalLogits(**arrays)
+        kind = VerifiedBounds if "verifiers" in arrays else SignalProbabilities if "softmax" in arrays else SignalLogits
+        return kind(**arrays)
+
+
+@dataclass(frozen=True)
+class SignalProbabilities(SignalLogits):
+    """Probabilities in the place of logits, of audited predictions: they saturate, so many scores tie."""
+
+    softmax: np.ndarray
+    """bool, true."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,27 @@ class VerifiedBounds(SignalLogits):
         asked = list(self.verifiers).index(verifier)
         sides = (self.members_by_verifier[:, asked], self.nonmembers_by_verifier[:, asked])
         return SignalLogits(*sides, self.member_labels, self.nonmember_labels)
+
+
+@dataclass(frozen=True)
+class ShadowLogits:
+    """Logits of all records of a data set under one signal, by several shadow models."""
+
+    models: np.ndarray
+    """int64 [B]: numbers of the shadow models."""
+    inside: np.ndarray
+    """bool [B, N]: their members."""
+    logits: np.ndarray
+    """float32 [B, N, K], or [B, N, K, K]."""
+
+    def save(self, path: str | Path) -> None:
+        """Write one compressed `.npz`."""
+        np.savez_compressed(path, **vars(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> ShadowLogits:
+        """Read what `save` wrote; a damaged file is a `UserError`."""
+        return cls(**load_arrays(path))
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from robustmia.audit.settings import PredictionsAudit
 from robustmia.code import code_digest
-from robustmia.config import Config
+from robustmia.config import CheckpointAuditOfDataset, Config
+from robustmia.errors import UserError
 from robustmia.figure_settings import FiguresSettings
 from robustmia.registry import METHODS, SIGNALS, SOURCES
-from robustmia.settings import PerturbationSettings
+from robustmia.settings import PerturbationSettings, StrongAttacksSettings
+from robustmia.signals.base import Signal
 
 Spec = dict[str, Any]
 """Nested dict of plain values: everything that decides a job's result."""
 # Figures that a change of the evaluation attack, or of the verified signal, leaves as they are.
-NO_ATTACK = ("training_curves", "margin_histogram")
-NO_BOUNDS = ("training_curves", "examples", "leakage_and_gap")
+NO_ATTACK = ("training_curves", "margin_histogram", "exposed", "exposure_agreement", "attacks")
+NO_BOUNDS = ("training_curves", "examples", "leakage_and_gap", "exposed", "exposure_agreement", "attacks")
+STRONG_FIGURES = ("attacks", "exposed", "exposure_agreement")
+"""Drawn for `strong_attacks` alone."""
 
 
 def _plain(settings: BaseModel) -> Spec:
@@ -87,6 +92,7 @@ class Plan:
         return [
             path.format(figure=figure)
             for figure in FiguresSettings.model_fields
+            if figure not in STRONG_FIGURES
             for path in verified.get(figure, self.each_dataset)(pattern.replace("{figure}", "{{figure}}"))
         ]
 
@@ -96,9 +102,16 @@ class Plan:
         return [f"{self.results}/signals/{dataset}/{run}/seed{seed}/examples.npz" for run in self.runs(dataset)]
 
     def signals_of(self, dataset: str, run: str, seed: int) -> list[str]:
-        """The files of every signal of one target model."""
-        folder = f"{self.results}/signals/{dataset}/{run}/seed{seed}"
-        return [f"{folder}/{signal}.npz" for signal in self.config.datasets[dataset].signals]
+        """The files of every signal of one target model, but for those of the strong attacks alone."""
+        return self._signal_files(dataset, run, seed, self._signals(dataset))
+
+    def _signal_files(self, dataset: str, run: str, seed: int, signals: list[str]) -> list[str]:
+        return [f"{self.results}/signals/{dataset}/{run}/seed{seed}/{signal}.npz" for signal in signals]
+
+    def _signals(self, dataset: str, strong: bool = False) -> list[str]:
+        """Names of a data set's signals; those that only the strong attacks ask for are left out elsewhere."""
+        signals = self.config.datasets[dataset].signals
+        return [name for name in SIGNALS if name in signals and (strong or not signals[name].strong)]
 
     def every_signal(self) -> list[str]:
         """The files of every signal of every target model."""
@@ -152,7 +165,7 @@ class Plan:
         settings = self.config.datasets[dataset]
         return {
             "identity": self.identity(dataset, run, seed),
-            "signals": list(settings.signals),
+            "signals": self._signals(dataset),
             "own_verifier": settings.runs[run].method.verifier,
             "in_verified_ball": self._in_verified_ball(dataset),
         }
@@ -163,11 +176,13 @@ class Plan:
         verified = signals.get("verified")
         if verified is None:
             return []
-        return [
-            name
-            for name, signal in signals.items()
-            if name == "benign" or (isinstance(signal, PerturbationSettings) and signal.epsilon <= verified.epsilon)
-        ]
+
+        def stays(signal: Signal) -> bool:
+            return signal.name == "benign" or (
+                isinstance(signal, PerturbationSettings) and signal.epsilon <= verified.epsilon
+            )
+
+        return [name for name in self._signals(dataset) if stays(signals[name])]
 
     def figure(self, dataset: str, figure: str) -> Spec:
         """The settings of a figure, the runs it shows, and what its caption quotes."""
@@ -187,16 +202,166 @@ class Plan:
         settings = self.config.datasets[dataset]
         return _plain(settings.runs[run].architecture or settings.architecture)
 
+    # ------------------------------------------------------------ strong attacks
+
+    @property
+    def strong_datasets(self) -> list[str]:
+        """The data sets that have strong attacks."""
+        return [name for name, settings in self.config.datasets.items() if settings.strong_attacks]
+
+    def each_strong_target(self, pattern: str) -> list[str]:
+        """`pattern` with {dataset}, {run} and {seed} filled in for every target of the strong attacks."""
+        return [path for dataset in self.strong_datasets for path in self.each_target(pattern, dataset)]
+
+    def each_strong_dataset(self, pattern: str) -> list[str]:
+        """`pattern` with {dataset} filled in for every data set that has strong attacks."""
+        return [pattern.format(dataset=dataset) for dataset in self.strong_datasets]
+
+    def _shadow_settings(self, dataset: str) -> StrongAttacksSettings:
+        settings = self.config.datasets[dataset].strong_attacks
+        if settings is None:
+            raise UserError(f"datasets.{dataset}.strong_attacks is empty; give it settings, such as shadow_models: 8")
+        return settings
+
+    def shadow_batches(self, dataset: str) -> list[int]:
+        """Numbers of the jobs that train a run's shadow models."""
+        return list(range(len(self._shadow_jobs(dataset))))
+
+    def _shadow_jobs(self, dataset: str) -> list[list[int]]:
+        """The models of each job: of twice as many as fit into one, those of even and those of odd number, whose halves are of
+        one size.
+        """
+        settings = self._shadow_settings(dataset)
+        models, size = settings.shadow_models, 2 * settings.models_per_job
+        groups = [list(range(first, min(first + size, models))) for first in range(0, models, size)]
+        return [group[odd::2] for group in groups for odd in (0, 1)]
+
+    def every_shadow_model(self, pattern: str) -> list[str]:
+        """`pattern` with {dataset}, {run} and {batch} filled in for every job that trains shadow models."""
+        return [
+            pattern.format(dataset=dataset, run=run, batch=batch)
+            for dataset in self.strong_datasets
+            for run in self.runs(dataset)
+            for batch in self.shadow_batches(dataset)
+        ]
+
+    def shadow_train(self, dataset: str, run: str, batch: int) -> Spec:
+        """What the target's training has, without its split and seed, and without the monitor, which decides nothing."""
+        spec = self.train(dataset, run, 0)
+        del spec["split"], spec["seed"]
+        spec["training"] |= {"monitor": None}
+        stacked = self._shadow_settings(dataset).stacked
+        return spec | {"models": self._shadow_jobs(dataset)[batch], "stacked": stacked}
+
+    def shadow_signal(self, dataset: str, run: str, batch: int, signal: str) -> Spec:
+        spec = self.signal(dataset, run, 0, signal)
+        del spec["seed"]
+        return spec | {"models": self._shadow_jobs(dataset)[batch]}
+
+    def strong_signals_of(self, dataset: str, run: str, seed: int) -> list[str]:
+        """The files of every signal of one target model."""
+        return self._signal_files(dataset, run, seed, self._signals(dataset, strong=True))
+
+    def shadow_signals_of(self, dataset: str, run: str) -> list[str]:
+        """The files of every signal of a run's shadow models: all jobs of the first signal, then of the next."""
+        return [
+            f"{self.results}/shadow/{dataset}/{run}/batch{batch}/{signal}.npz"
+            for signal in self._signals(dataset, strong=True)
+            for batch in self.shadow_batches(dataset)
+        ]
+
+    def strong_infer(self, dataset: str, run: str, seed: int) -> Spec:
+        """What the strong attacks need beside files."""
+        return {
+            "identity": self.identity(dataset, run, seed),
+            "signals": self._signals(dataset, strong=True),
+            "batches": len(self.shadow_batches(dataset)),
+            "classifier": self._shadow_settings(dataset).classifier,
+        }
+
+    def comparison(self, dataset: str) -> Spec:
+        """What compares the runs of a data set: their methods in order, and the seeds."""
+        methods = {run: self.config.datasets[dataset].runs[run].method.name for run in self.runs(dataset)}
+        return {
+            "dataset": dataset,
+            "methods": methods,
+            "seeds": list(self.config.seeds),
+            "natural": self._natural(dataset),
+        }
+
+    def _natural(self, dataset: str) -> str | None:
+        """The run that defenses are compared with: the first one that is trained naturally."""
+        runs = self.config.datasets[dataset].runs
+        return next((run for run in self.runs(dataset) if runs[run].method.name == "natural"), None)
+
+    def natural_of(self, dataset: str, run: str, seed: int) -> list[str]:
+        """The judged records of the natural target that a target is compared with; none for that one itself."""
+        natural = self._natural(dataset)
+        return [] if natural in (None, run) else [f"{self.results}/strong/{dataset}/{natural}/seed{seed}/judged.npz"]
+
+    def each_strong_figure(self, pattern: str) -> list[str]:
+        """`pattern` with {dataset} and {figure} filled in for every figure of the strong attacks."""
+        return [pattern.format(dataset=d, figure=figure) for d in self.strong_datasets for figure in STRONG_FIGURES]
+
+    def shadow_checkpoint(self, dataset: str, run: str, batch: int) -> str:
+        """What the names of the checkpoints of a job's shadow models begin with: a key for each spec and code, whatever the job."""
+        spec = self.shadow_train(dataset, run, batch)
+        del spec["models"]
+        key = digest(spec, self.code("shadow_train", dataset, run))
+        return str(Path(self.results) / "checkpoints" / f"{dataset}-{run}-shadow-{key}.pt")
+
+    # ------------------------------------------------------------ audits
+
+    def audits(self, kind: type | None = None) -> list[str]:
+        """Names of the audits, of one kind or of all."""
+        return [name for name, audit in self.config.audits.items() if kind is None or isinstance(audit, kind)]
+
+    def audit(self, name: str) -> Spec:
+        """The settings of an audit without its data set, whose images come as a file."""
+        return {"audit": name, "settings": self.config.audits[name].model_dump(mode="json", exclude={"dataset"})}
+
+    def audit_infer(self, name: str) -> Spec:
+        audit = self.config.audits[name]
+        dataset = audit.dataset.name if isinstance(audit, CheckpointAuditOfDataset) else None
+        return self.audit(name) | {"identity": {"dataset": dataset, "run": name, "method": "audited", "seed": None}}
+
+    def audited_source(self, name: str) -> Spec:
+        return {"source": _named(SOURCES, self._checkpoint_audit(name).dataset)}
+
+    def audited_files(self, name: str) -> list[str]:
+        """The files that a checkpoint's audit reads, beside the data set: a change of theirs audits again."""
+        audit = self._checkpoint_audit(name)
+        return [str(path) for path in (audit.weights, audit.split) if path is not None]
+
+    def audited_predictions(self, name: str) -> str:
+        audit = self.config.audits[name]
+        assert isinstance(audit, PredictionsAudit)
+        return str(audit.predictions)
+
+    def _checkpoint_audit(self, name: str) -> CheckpointAuditOfDataset:
+        audit = self.config.audits[name]
+        assert isinstance(audit, CheckpointAuditOfDataset)
+        return audit
+
     # ------------------------------------------------------------ code and checkpoints
 
-    def code(self, script: str, dataset: str | None = None, run: str | None = None, signal: str | None = None) -> str:
-        """The digest of the modules that a script uses, with the one that the data set, run or signal chooses."""
+    def code(
+        self,
+        script: str,
+        dataset: str | None = None,
+        run: str | None = None,
+        signal: str | None = None,
+        audit: str | None = None,
+    ) -> str:
+        """The digest of the modules that a script uses, with the one that the data set, run, signal or audit chooses."""
         chosen = []
+        if script == "fetch" and audit:
+            chosen.append(SOURCES[self._checkpoint_audit(audit).dataset.name])
         if script == "fetch" and dataset:
             chosen.append(SOURCES[self.config.datasets[dataset].source.name])
-        if script == "train" and dataset and run:
+        if script in ("train", "shadow_train") and dataset and run:
             chosen.append(METHODS[self.config.datasets[dataset].runs[run].method.name])
-        if script == "compute_signal" and signal:
+        if script in ("compute_signal", "shadow_signal") and signal:
             chosen.append(SIGNALS[signal])
         return code_digest(script, *(path.partition(":")[0] for path in chosen))
 

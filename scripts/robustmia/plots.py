@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from robustmia.data.records import Records
 from robustmia.errors import UserError, in_one_line
 from robustmia.figure_settings import FigureSettings
 from robustmia.logits import Examples
@@ -403,3 +404,93 @@ def _show(axis: Axes, pixels: np.ndarray) -> None:
 
 def _short(name: str) -> str:
     return name if len(name) <= 9 else f"{name[:8]}…"
+
+
+# ---------------------------------------------------------------- strong attacks
+
+
+def attacks(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
+    """AUC of every strategy on every signal against each run, mean over seeds; a strategy's AUC needs no threshold."""
+    areas = table.groupby(["signal", "strategy", "run"], sort=False).auc.mean().unstack("run")[list(runs)]
+    areas = areas[areas.index.get_level_values("strategy") != "correctness"]
+    figure, axes = _grid(1, 1, settings)
+    axis = axes[0, 0]
+    labels = [f"{strategy.replace('_', ' ')}, {signal}" for signal, strategy in areas.index]
+    furthest = max(0.02, float((areas - 0.5).abs().to_numpy().max()))
+    sns.heatmap(
+        areas.set_axis(labels).set_axis([run.replace("_", " ") for run in runs], axis=1),
+        ax=axis,
+        annot=True,
+        fmt=".2f",
+        annot_kws={"size": settings.font_size - 2.5},
+        cmap="vlag",
+        center=0.5,
+        vmin=0.5 - furthest,
+        vmax=0.5 + furthest,
+        cbar_kws={"label": "AUC", "shrink": 0.5},
+    )
+    for boundary in np.flatnonzero(np.diff(areas.index.get_level_values("signal").factorize()[0])) + 1:
+        axis.axhline(boundary, color="white", linewidth=2.0)
+    axis.set(xlabel="", ylabel="")
+    axis.tick_params(axis="x", rotation=40)
+    plt.setp(axis.get_xticklabels(), ha="right", rotation_mode="anchor")
+    axis.tick_params(length=0)
+    return figure
+
+
+EXPOSED = 6
+
+
+def exposed(table: pd.DataFrame, runs: Sequence[str], records: Records, settings: FigureSettings) -> Figure:
+    """The members whose risk each defense raises most over natural training, of the first seed: risk there, and here.
+
+    Args:
+        table: `exposure.csv`; runs without a change are left out.
+        runs: their order.
+        records: the images.
+    """
+    first = table[table.seed == table.seed.iloc[0]].dropna(subset=["risk_change"])
+    shown = [run for run in runs if (first.run == run).any()]
+    figure, axes = _grid(max(1, len(shown)), EXPOSED, settings)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for row, run in enumerate(shown):
+        most = first[first.run == run].nlargest(EXPOSED, "risk_change", keep="first")
+        for axis, record in zip(axes[row], most.itertuples(), strict=False):
+            axis.set_axis_on()
+            _show(axis, records.images[record.record] / 255.0)
+            axis.set_title(_short(records.class_names[record.label]), pad=2)
+            before = record.risk - record.risk_change
+            axis.set_xlabel(f"{100 * before:.0f} → {100 * record.risk:.0f} %", labelpad=1)
+        axes[row, 0].set_ylabel(run.replace("_", "\n"), fontsize=settings.font_size - 1.5)
+    if not shown:
+        axes[0, 0].text(0.0, 0.5, "no defense beside natural training", color=GREY)
+    return figure
+
+
+def exposure_agreement(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
+    """Rank correlation of members' risks between runs of one seed, and on the diagonal between seeds of one run; means."""
+    correlation = pd.DataFrame(np.nan, index=list(runs), columns=list(runs))
+    for (kind, run_a, run_b), rows in table.groupby(["kind", "run_a", "run_b"]):
+        mean = rows.spearman.mean()
+        for one, other in ((run_a, run_b), (run_b, run_a)):
+            if kind == "methods" or run_a == run_b:
+                correlation.loc[one, other] = mean
+    names = [run.replace("_", " ") for run in runs]
+    figure, axes = _grid(1, 1, settings)
+    sns.heatmap(
+        correlation.set_axis(names).set_axis(names, axis=1),
+        ax=axes[0, 0],
+        annot=True,
+        fmt=".2f",
+        annot_kws={"size": settings.font_size - 2.0},
+        cmap="crest",
+        vmin=min(0.0, float(np.nanmin(correlation, initial=0.0))),
+        vmax=1.0,
+        square=True,
+        cbar_kws={"label": "rank correlation of risks", "shrink": 0.7},
+    )
+    axes[0, 0].tick_params(axis="x", rotation=40, length=0)
+    axes[0, 0].tick_params(axis="y", rotation=0, length=0)
+    plt.setp(axes[0, 0].get_xticklabels(), ha="right", rotation_mode="anchor")
+    return figure

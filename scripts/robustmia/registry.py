@@ -28,6 +28,7 @@ SOURCES = {
 SIGNALS = {
     "benign": "robustmia.signals.benign:Benign",
     "adversarial": "robustmia.signals.adversarial:Adversarial",
+    "targeted": "robustmia.signals.targeted:Targeted",
     "verified": "robustmia.signals.verified:Verified",
 }
 

@@ -19,6 +19,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 AtLeastTwo = Annotated[int, Field(ge=2)]
 Norm = Literal["linf", "l2"]
+Verifier = Literal["interval", "zonotope", "interval_dual", "dual"]
 
 
 class Settings(BaseModel):
@@ -248,3 +249,23 @@ class SplitSettings(Settings):
         if self.member_fraction is not None and self.members_per_class is not None:
             raise ValueError("give member_fraction or members_per_class, not both")
         return self
+
+
+# ---------------------------------------------------------------- strong attacks
+
+
+class StrongAttacksSettings(Settings):
+    """Membership inference with shadow models: for `snakemake strong_attacks` only."""
+
+    shadow_models: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
+        8, description="models trained for each run, each on half of all records; even, 4 or more"
+    )
+    models_per_job: PositiveInt = Field(4, description="how many of them one job trains and asks")
+    stacked: bool = Field(
+        False,
+        description="train those of one job at once where the method allows it (natural, pgd, trades): faster for small networks "
+        "and on GPUs",
+    )
+    classifier: Literal["logistic", "random_forest", "neural_network"] = Field(
+        "logistic", description="of I_T, one for each class: `logistic`, `random_forest` or `neural_network`"
+    )

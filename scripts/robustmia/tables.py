@@ -82,12 +82,18 @@ def _cell(mean: float, deviation: float, plus_minus: str) -> str:
 
 def render(form: str, table: pd.DataFrame, note: str) -> str:
     """A table of `paper_table` or `verification_table` as `markdown`, `latex` (`booktabs`) or `html`, with a note below it."""
+    return render_text(form, in_percent(table, r" $\pm$ " if form == "latex" else " ± "), note)
+
+
+def render_text(form: str, text: pd.DataFrame, note: str) -> str:
+    """A table whose cells are text, in the same forms."""
     if form == "markdown":
-        return f"{in_percent(table, ' ± ').to_markdown(index=False, disable_numparse=True)}\n\n{note}\n"
+        return f"{text.to_markdown(index=False, disable_numparse=True)}\n\n{note}\n"
     if form == "html":
-        body = in_percent(table, " ± ").to_html(index=False, border=0, justify="left")
-        return f"<!doctype html><meta charset='utf-8'><style>{STYLESHEET}</style>{body}<p>{note}</p>\n"
-    text = in_percent(table, r" $\pm$ ").replace({"run": {"_": " "}}, regex=True).rename(columns=_latex_heading)
+        paragraphs = "".join(f"<p>{paragraph}</p>" for paragraph in note.split("\n\n"))
+        body = text.to_html(index=False, border=0, justify="left")
+        return f"<!doctype html><meta charset='utf-8'><style>{STYLESHEET}</style>{body}{paragraphs}\n"
+    text = text.replace({"run": {"_": " "}}, regex=True).rename(columns=_latex_heading)
     body = text.style.hide(axis="index").to_latex(hrules=True, column_format="l" + "r" * (text.shape[1] - 1))
     return f"% {note.replace('%', 'percent')}\n{body}"
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from robustmia.attacks import Ball, cross_entropy_loss, pgd, predict
 from robustmia.data.records import Records
 from robustmia.data.split import Split
-from robustmia.device import derive_seed, generator_for, to_device, to_pixels
+from robustmia.device import Generators, derive_seed, generator_for, to_device, to_pixels
 from robustmia.errors import UserError, in_one_line
 from robustmia.methods.base import Method, Progress, Step
 from robustmia.models import build_network
@@ -87,7 +87,7 @@ def _random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Te
     return padded.permute(0, 2, 3, 1)[which, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2)
 
 
-def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     options = settings.optimizer
     if isinstance(options, SGDSettings):
         return torch.optim.SGD(
@@ -186,6 +186,9 @@ class Trainer:
         name: what the progress bar calls this training.
     """
 
+    models = 1
+    """How many models the loss is a mean over."""
+
     def __init__(
         self,
         spec: dict,
@@ -207,7 +210,7 @@ class Trainer:
         self.model = build_network(
             spec["architecture"], records.image_shape, len(records.class_names), network_seed
         ).to(device)
-        self.optimizer = _optimizer(self.model, self.settings)
+        self.optimizer = build_optimizer(self.model, self.settings)
         self.steps_per_epoch = -(-len(self.labels) // self.settings.batch_size)
 
     def run(self) -> tuple[nn.Module, pd.DataFrame]:
@@ -247,13 +250,10 @@ class Trainer:
     def _epoch(self, epoch: int, bar: tqdm) -> dict[str, float | None]:
         """One pass over the members. Sums stay on the device until its end, so that no step waits for the host."""
         self.model.train()
-        generator = generator_for(self.device, self.seed, "epoch", epoch)
         losses, learning_rate = [], 0.0
         hits = {kind: torch.zeros(2, device=self.device) for kind in SEEN}
-        for batch, rows in enumerate(self._batches(epoch)):
+        for batch, (images, labels, generator) in enumerate(self.steps(epoch)):
             progress = Progress(epoch + batch / self.steps_per_epoch, self.settings.epochs)
-            images = augment(to_pixels(self.images[rows]), self.settings.augmentation, generator)
-            labels = self.labels[rows]
             step = self.method.loss(self.model, images, labels, progress, generator)
             learning_rate = self._descend(step, progress)
             losses.append(step.loss.detach())
@@ -264,6 +264,16 @@ class Trainer:
                 bar.set_postfix_str(_in_words([_row(learning_rate, losses, hits)]))
         self._require_finite(torch.stack(losses), epoch)
         return _row(learning_rate, losses, hits)
+
+    def steps(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Generators]]:
+        """Images [B, C, H, W] and labels [B] of each step of an epoch, and where its random numbers come from."""
+        generator = generator_for(self.device, self.seed, "epoch", epoch)
+        for rows in self._batches(epoch):
+            yield (
+                augment(to_pixels(self.images[rows]), self.settings.augmentation, generator),
+                self.labels[rows],
+                generator,
+            )
 
     def _batches(self, epoch: int) -> Iterator[Tensor]:
         order = torch.randperm(
@@ -277,7 +287,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad(set_to_none=True)
-        step.loss.backward()
+        (step.loss * self.models).backward()
         if self.settings.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
         self.optimizer.step()

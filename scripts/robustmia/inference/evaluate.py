@@ -9,23 +9,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from robustmia.inference.attempts import Attempt, Evaluated, Judged, Judgement, correctness, judge, plain_attempts
+from robustmia.inference.calls import Scores
 from robustmia.inference.metrics import (
     ROC,
-    Operating,
     accuracy_interval,
     auc,
-    binomial_interval,
+    auc_interval,
+    exact_interval,
     uninformative_floor,
 )
 from robustmia.inference.scores import cross_entropy, log_odds
 from robustmia.inference.soundness import require_unbroken
 from robustmia.inference.strategies import STRATEGIES
-from robustmia.inference.thresholds import THRESHOLD_RULES
 from robustmia.logits import SignalLogits, VerifiedBounds
 
 Identity = dict[str, Any]
 """`dataset`, `run`, `method` and `seed`: the columns that say which target model a row is about."""
 
+LOW_RATES = {"tpr_at_1pct_fpr": 0.01, "tpr_at_0.1pct_fpr": 0.001}
 ROC_GRID = np.geomspace(1e-5, 1.0, 251)
 PREFIXES = {"": "benign", "adv_": "adversarial", "verified_": "verified", "own_verified_": "verified_own"}
 MARGIN_BINS = np.sinh(np.linspace(-8.0, 8.0, 81))  # logits; even in asinh, from -1490 to 1490, with an edge at 0
@@ -47,14 +49,16 @@ class Results:
 def evaluate(
     identity: Identity,
     signals: dict[str, SignalLogits],
+    rows: np.ndarray,
     own_verifier: str | None = None,
     in_verified_ball: Iterable[str] = (),
-) -> Results:
-    """Run every strategy whose signal is there.
+) -> tuple[Results, Judged]:
+    """Run every strategy whose signal is there, and the baseline that calls a record a member if it is classified correctly.
 
     Args:
         identity: the target model's columns.
         signals: by name: `benign`, `adversarial`, `verified`, ...
+        rows: of the data set, of members and then of non-members.
         own_verifier: the bound that the model was trained with, where it was.
         in_verified_ball: the signals whose images all lie in the ball of the verified one.
 
@@ -66,25 +70,34 @@ def evaluate(
         require_unbroken("{dataset}/{run}/seed{seed}".format(**identity), verified, signals, in_verified_ball)
         if own_verifier in verified.verifiers:
             signals = signals | {"verified_own": verified.under(str(own_verifier))}
-    membership, rocs, histograms = [], [], []
-    for name in dict.fromkeys(strategy.signal for strategy in STRATEGIES if strategy.signal in signals):
-        signal = signals[name]
-        for strategy in (strategy for strategy in STRATEGIES if strategy.signal == name):
-            members = strategy.score(signal.members, signal.member_labels)
-            nonmembers = strategy.score(signal.nonmembers, signal.nonmember_labels)
-            about = {"signal": name, "strategy": strategy.name}
-            membership += [about | row for row in _threshold_rows(members, nonmembers)]
-            rocs.append(_roc(members, nonmembers).assign(**about))
-        membership.append({"signal": name, "strategy": "correctness"} | _correctness_row(signal))
-        histograms.append(_loss_histogram(signal).assign(signal=name))
-    return Results(
-        membership_inference=_identified(identity, pd.DataFrame(membership)),
-        robustness=_identified(identity, pd.DataFrame([_robustness_row(signals)])),
+    attempts = plain_attempts(STRATEGIES, signals)
+    records = Evaluated.of(next(iter(signals.values())))
+    seen = {attempt.signal: signals[attempt.signal] for attempt in attempts}
+    baselines = [correctness(name, signal) for name, signal in seen.items()]
+    judgements = judge([*attempts, *baselines], records)
+    rocs = [_roc(records.sides(a.scores)).assign(signal=a.signal, strategy=a.strategy) for a in attempts]
+    histograms = [_loss_histogram(signal).assign(signal=name) for name, signal in seen.items()]
+    results = Results(
+        membership_inference=membership_table(identity, judgements, records),
+        robustness=robustness_table(identity, signals),
         roc=_identified(identity, pd.concat(rocs)),
         loss_histogram=_identified(identity, pd.concat(histograms)),
         verification=_identified(identity, _verification(verified, own_verifier)),
         margin_histogram=_identified(identity, _margin_histogram(verified)),
     )
+    return results, Judged.of(rows, judgements, records)
+
+
+def membership_table(identity: Identity, judgements: list[Judgement], records: Evaluated) -> pd.DataFrame:
+    """A row for each judgement: `membership_inference.csv` of one target model."""
+    whatever_rule = {judgement.attempt.name: _areas_and_rates(judgement.attempt, records) for judgement in judgements}
+    rows = [
+        {"signal": judgement.attempt.signal, "strategy": judgement.attempt.strategy}
+        | _at_its_threshold(judgement)
+        | whatever_rule[judgement.attempt.name]
+        for judgement in judgements
+    ]
+    return _identified(identity, pd.DataFrame(rows))
 
 
 def _identified(identity: Identity, rows: pd.DataFrame) -> pd.DataFrame:
@@ -93,84 +106,60 @@ def _identified(identity: Identity, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[[*first, *(column for column in rows if column not in first)]].reset_index(drop=True)
 
 
-def _threshold_rows(members: np.ndarray, nonmembers: np.ndarray) -> list[dict]:
-    roc = ROC.of(members, nonmembers)
-    at_any_threshold = {
-        "auc": auc(members, nonmembers),
-        "tpr_at_1pct_fpr": roc.true_positive_rate_at(0.01, len(nonmembers)),
-        "tpr_at_0.1pct_fpr": roc.true_positive_rate_at(0.001, len(nonmembers)),
-    }
-    floor = uninformative_floor(len(members), len(nonmembers))
-    return [
-        _row(
-            name,
-            rule(members, nonmembers),
-            len(members),
-            len(nonmembers),
-            at_any_threshold,
-            floor if name == "oracle" else None,
-        )
-        for name, rule in THRESHOLD_RULES.items()
-    ]
-
-
-def _correctness_row(signal: SignalLogits) -> dict:
-    """The baseline that calls a record a member if it is classified correctly: no threshold, so no rates at a low FPR."""
-    rates = Operating(
-        _accuracy(signal.members, signal.member_labels), _accuracy(signal.nonmembers, signal.nonmember_labels)
-    )
-    at_any_threshold = {"auc": rates.accuracy, "tpr_at_1pct_fpr": None, "tpr_at_0.1pct_fpr": None}
-    return _row("fixed", rates, len(signal.members), len(signal.nonmembers), at_any_threshold, None)
-
-
-def _row(
-    rule: str,
-    rates: Operating,
-    members: int,
-    nonmembers: int,
-    at_any_threshold: dict,
-    floor: tuple[float, float] | None,
-) -> dict:
+def _at_its_threshold(judgement: Judgement) -> dict:
+    rates, members, nonmembers = judgement.calls.rates, len(judgement.calls.members), len(judgement.calls.nonmembers)
     low, high = accuracy_interval(rates, members, nonmembers)
-    floor_mean, floor_95th = floor or (None, None)
+    floor = uninformative_floor(members, nonmembers) if judgement.rule == "oracle" else (None, None)
     return {
-        "threshold_rule": rule,
+        "threshold_rule": judgement.rule,
         "accuracy": rates.accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
-        "floor_accuracy": floor_mean,
-        "floor_accuracy_95th": floor_95th,
+        "floor_accuracy": floor[0],
+        "floor_accuracy_95th": floor[1],
         "true_positive_rate": rates.true_positive_rate,
         "false_positive_rate": rates.false_positive_rate,
         "advantage": rates.true_positive_rate - rates.false_positive_rate,
-        **at_any_threshold,
-        "members": members,
-        "nonmembers": nonmembers,
     }
+
+
+def _areas_and_rates(attempt: Attempt, records: Evaluated) -> dict:
+    """What does not depend on a threshold. The rates are empty where scores are only right or wrong, which have no curve."""
+    scores = records.sides(attempt.scores)
+    members, nonmembers = len(scores.members), len(scores.nonmembers)
+    low, high = auc_interval(scores.members, scores.nonmembers)
+    row: dict = {"auc": auc(scores.members, scores.nonmembers), "auc_low": low, "auc_high": high}
+    roc = ROC.of(scores.members, scores.nonmembers)
+    for name, false_positive_rate in LOW_RATES.items():
+        curved = attempt.strategy != "correctness"
+        rate = roc.true_positive_rate_at(false_positive_rate, nonmembers) if curved else None
+        rate_low, rate_high = (None, None) if rate is None else exact_interval(rate, members)
+        row |= {name: rate, f"{name}_low": rate_low, f"{name}_high": rate_high}
+    return row | {"members": members, "nonmembers": nonmembers}
 
 
 def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(logits.argmax(axis=1) == labels))
 
 
-def _robustness_row(signals: dict[str, SignalLogits]) -> dict:
-    """Accuracies on members (train) and non-members (test); empty where the signal is not there."""
-    row = {}
+def robustness_table(identity: Identity, signals: dict[str, SignalLogits]) -> pd.DataFrame:
+    """Accuracies on members (train) and non-members (test), one row; empty where the signal is not there."""
+    row: dict = {}
     for prefix, name in PREFIXES.items():
         signal = signals.get(name)
         row[f"{prefix}train_accuracy"] = signal and _accuracy(signal.members, signal.member_labels)
         row[f"{prefix}test_accuracy"] = signal and _accuracy(signal.nonmembers, signal.nonmember_labels)
-    return row
+    return _identified(identity, pd.DataFrame([row]))
 
 
-def _roc(members: np.ndarray, nonmembers: np.ndarray) -> pd.DataFrame:
-    """TPR, with 95 % Wilson bounds over members, at each FPR of a grid that the number of non-members resolves."""
-    roc = ROC.of(members, nonmembers)
+def _roc(scores: Scores) -> pd.DataFrame:
+    """TPR, with 95 % Clopper-Pearson bounds over members, at each FPR of a grid that the number of non-members resolves."""
+    roc = ROC.of(scores.members, scores.nonmembers)
     rows = []
     for false_positive_rate in ROC_GRID:
-        rate = roc.true_positive_rate_at(float(false_positive_rate), len(nonmembers))
+        rate = roc.true_positive_rate_at(float(false_positive_rate), len(scores.nonmembers))
         if rate is not None:
-            rows.append([false_positive_rate, rate, *binomial_interval(rate, len(members))])
+            rows.append([false_positive_rate, rate, *exact_interval(rate, len(scores.members))])
     columns = ["false_positive_rate", "true_positive_rate", "true_positive_rate_low", "true_positive_rate_high"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score, roc_curve
+from scipy.special import expit, logit
+from scipy.stats import binomtest, norm
+from sklearn.metrics import roc_curve
 
 FLOOR_DRAWS = 1000
 FLOOR_CHUNK = 2**22  # elements per block of simulated walks
@@ -46,12 +47,6 @@ class ROC:
         false_positive, true_positive, thresholds = roc_curve(truth, scores, drop_intermediate=False)
         return cls(false_positive, true_positive, thresholds)
 
-    def best_accuracy(self) -> tuple[float, Operating]:
-        """The threshold of highest balanced accuracy, the largest one among equals, and its rates."""
-        best = int(np.argmax(self.true_positive_rate - self.false_positive_rate))
-        rates = Operating(float(self.true_positive_rate[best]), float(self.false_positive_rate[best]))
-        return float(self.thresholds[best]), rates
-
     def true_positive_rate_at(self, false_positive_rate: float, nonmembers: int) -> float | None:
         """The highest TPR at or under an FPR; None where so few non-members cannot resolve it (FPR < 1 / nonmembers)."""
         if false_positive_rate * nonmembers < 1.0:
@@ -65,8 +60,26 @@ def _pooled(members: np.ndarray, nonmembers: np.ndarray) -> tuple[np.ndarray, np
 
 def auc(members: np.ndarray, nonmembers: np.ndarray) -> float:
     """Chance that a member scores above a non-member, ties counted half."""
-    scores, truth = _pooled(members, nonmembers)
-    return float(roc_auc_score(truth, scores))
+    return float(_placements(members, nonmembers)[0].mean())
+
+
+def auc_interval(members: np.ndarray, nonmembers: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the AUC over records (DeLong et al. 1988, equations 4 to 7), on the logit scale so that it stays in [0, 1]."""
+    above, below = _placements(members, nonmembers)
+    area = float(above.mean())
+    variance = sum(float(part.var(ddof=1)) / len(part) if len(part) > 1 else 0.25 for part in (above, below))
+    if not 0.0 < area < 1.0 or not variance:
+        return area, area
+    centre, half = logit(area), norm.isf(0.025) * np.sqrt(variance) / (area * (1.0 - area))
+    return float(expit(centre - half)), float(expit(centre + half))
+
+
+def _placements(members: np.ndarray, nonmembers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each member the part of the non-members below it, for each non-member the part of the members above it; ties half."""
+    ordered_members, ordered_nonmembers = np.sort(members), np.sort(nonmembers)
+    low, high = (np.searchsorted(ordered_nonmembers, members, side) for side in ("left", "right"))
+    below, not_above = (np.searchsorted(ordered_members, nonmembers, side) for side in ("left", "right"))
+    return 0.5 * (low + high) / len(nonmembers), 1.0 - 0.5 * (below + not_above) / len(members)
 
 
 def accuracy_interval(rates: Operating, members: int, nonmembers: int) -> tuple[float, float]:
@@ -87,6 +100,12 @@ def binomial_interval(rate: float, count: int) -> tuple[float, float]:
     """95 % Wilson score interval of a rate seen in `count` records."""
     interval = binomtest(round(rate * count), count).proportion_ci(method="wilson")
     return min(rate, float(interval.low)), max(rate, float(interval.high))
+
+
+def exact_interval(rate: float, count: int) -> tuple[float, float]:
+    """95 % interval of Clopper and Pearson (1934) of a rate seen in `count` records: it covers at least that, also near 0 and 1."""
+    interval = binomtest(round(rate * count), count).proportion_ci(method="exact")
+    return float(interval.low), float(interval.high)
 
 
 @cache

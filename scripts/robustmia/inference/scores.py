@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import expit, log_expit, logit, logsumexp, xlog1py, xlogy
+
+FURTHEST = 1e6  # log odds, beyond which a difference says nothing; bounds of deep networks may be as large as floats go
 
 
 def log_odds(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -14,19 +16,61 @@ def log_odds(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     of 17 on.
 
     Args:
-        logits: [N, K].
+        logits: [N, K], or [N, T, K] of T inputs for each record, whose mean log odds are the score.
         labels: [N], in 0..K-1.
 
     Returns:
-        float64 [N].
+        float64 [N], within a million.
     """
     z = logits.astype(np.float64)
+    true_class = np.broadcast_to(labels.reshape(-1, *[1] * (z.ndim - 1)), (*z.shape[:-1], 1))
+    z_y = np.take_along_axis(z, true_class, axis=-1)[..., 0]
+    np.put_along_axis(z, true_class, -np.inf, axis=-1)
+    odds = (z_y - logsumexp(z, axis=-1)).clip(-FURTHEST, FURTHEST)
+    return odds.mean(axis=tuple(range(1, odds.ndim)))
+
+
+def negative_modified_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(1 - p_y) log p_y + sum over i != y of p_i log(1 - p_i), at most 0 (Song and Mittal 2021, equation 6, sign reversed).
+
+    Arguments as for `log_odds`. log(1 - p_i) is the logarithm of the sum of the other probabilities, so nothing saturates.
+    """
+    z = logits.astype(np.float64)
+    log_p = z - logsumexp(z, axis=-1, keepdims=True)
+    likeliest = log_p.argmax(axis=-1)[..., None]
+    with np.errstate(divide="ignore"):  # of the likeliest class alone, whose rest is summed instead
+        log_rest = np.log1p(-np.exp(log_p))
+    others = log_p.copy()
+    np.put_along_axis(others, likeliest, -np.inf, axis=-1)
+    np.put_along_axis(log_rest, likeliest, logsumexp(others, axis=-1, keepdims=True), axis=-1)
+    true_class = np.broadcast_to(labels.reshape(-1, *[1] * (z.ndim - 1)), likeliest.shape)
+    terms = np.exp(log_p) * log_rest
+    own = np.exp(np.take_along_axis(log_rest, true_class, -1)) * np.take_along_axis(log_p, true_class, -1)
+    np.put_along_axis(terms, true_class, own, axis=-1)
+    total = terms.sum(axis=-1).clip(-FURTHEST, 0.0)
+    return total.mean(axis=tuple(range(1, total.ndim)))
+
+
+def log_odds_of_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """log p_y - log(1 - p_y), which orders records as p_y does, ties and all; [N] from probabilities [N, K] and labels [N]."""
+    p = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return logit(p.clip(0.0, 1.0)).clip(-FURTHEST, FURTHEST)
+
+
+def negative_modified_entropy_of_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """`negative_modified_entropy` from probabilities [N, K] and labels [N]."""
+    p = probabilities.astype(np.float64).clip(0.0, 1.0)
+    terms = xlog1py(p, -p)
     rows = np.arange(len(labels))
-    true_class = z[rows, labels]
-    z[rows, labels] = -np.inf
-    return true_class - logsumexp(z, axis=1)
+    terms[rows, labels] = xlogy(1.0 - p[rows, labels], p[rows, labels])
+    return terms.sum(axis=1).clip(-FURTHEST, 0.0)
 
 
 def cross_entropy(score: np.ndarray) -> np.ndarray:
     """The loss -log p_y = log(1 + exp(-score)) that belongs to a log odds score; never negative."""
-    return np.logaddexp(0.0, -score)
+    return -log_expit(score)
+
+
+def probability(score: np.ndarray) -> np.ndarray:
+    """The probability p_y that belongs to a log odds score."""
+    return expit(score)

@@ -9,8 +9,9 @@ from pydantic import Field, NonNegativeFloat
 from robustmia.methods.base import Method, Progress, RampSettings, Step
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
+
+    from robustmia.device import Generators
 
 
 class AbstractInterpretation(Method):
@@ -38,9 +39,7 @@ class AbstractInterpretation(Method):
     def settled_after(self) -> float:
         return max(self.warmup_epochs, self.ramp.end)
 
-    def loss(
-        self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
-    ) -> Step:
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """The weighted mean of both losses; in the warm-up the clean one."""
         from torch.nn.functional import cross_entropy, one_hot, softplus
 

@@ -13,8 +13,9 @@ from pydantic import Field, NonNegativeFloat
 from robustmia.settings import Settings
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
+
+    from robustmia.device import Generators
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,12 @@ class Method(Settings):
         """Epochs after which the settings hold in full: the training must be longer."""
         return 0.0
 
-    def loss(
-        self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
-    ) -> Step:
+    @property
+    def stackable(self) -> bool:
+        """Whether the loss is a mean over images, each by itself, of nothing but the model's answers: see `stacks`."""
+        return False
+
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """The loss of one batch.
 
         Args:

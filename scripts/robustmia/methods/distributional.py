@@ -9,8 +9,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from robustmia.methods.base import Method, Progress, Step
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
+
+    from robustmia.device import Generators
 
 
 class Distributional(Method):
@@ -25,9 +26,7 @@ class Distributional(Method):
         description="weight of the loss against the transport cost, the inverse of gamma: more moves pixels further"
     )
 
-    def loss(
-        self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
-    ) -> Step:
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the moved images."""
         from torch.nn.functional import cross_entropy
 

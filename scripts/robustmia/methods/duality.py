@@ -9,8 +9,9 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from robustmia.methods.base import Method, Progress, Step
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
+
+    from robustmia.device import Generators
 
 
 class Duality(Method):
@@ -46,10 +47,9 @@ class Duality(Method):
         risen = min(1.0, int(epoch) / (self.rise_epochs - 1)) if self.rise_epochs > 1 else 1.0
         return self.starting_epsilon + risen * (self.epsilon - self.starting_epsilon)
 
-    def loss(
-        self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
-    ) -> Step:
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the bounds; there is no clean term."""
+        import torch
         from torch.nn.functional import cross_entropy
 
         from robustmia.bounds.dual import dual_bounds, projected_dual_bounds
@@ -59,5 +59,6 @@ class Duality(Method):
         if self.projections is None:
             bounds = dual_bounds(model, ball, labels)
         else:
+            assert isinstance(generator, torch.Generator)  # it is not stackable
             bounds = projected_dual_bounds(model, ball, labels, self.projections, generator)
         return Step(cross_entropy(bounds, labels), verified=(bounds, labels))

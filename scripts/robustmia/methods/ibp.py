@@ -10,8 +10,9 @@ from robustmia.methods.base import Method, Progress, RampSettings, Step
 from robustmia.settings import Fraction
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
+
+    from robustmia.device import Generators
 
 
 class IBP(Method):
@@ -33,9 +34,7 @@ class IBP(Method):
     def settled_after(self) -> float:
         return self.ramp.end
 
-    def loss(
-        self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
-    ) -> Step:
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Cross-entropy of clean logits and of the bounds, weighted; before the ramp of clean logits alone."""
         from torch.nn.functional import cross_entropy
 

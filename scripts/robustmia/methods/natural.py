@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from robustmia.methods.base import Method, Progress, Step
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
+
+    from robustmia.device import Generators
 
 
 class Natural(Method):
@@ -16,9 +17,11 @@ class Natural(Method):
 
     name: Literal["natural"]
 
-    def loss(
-        self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
-    ) -> Step:
+    @property
+    def stackable(self) -> bool:
+        return True
+
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the clean images."""
         from torch.nn.functional import cross_entropy
 

@@ -10,8 +10,9 @@ from robustmia.methods.base import Method, Progress, Step
 from robustmia.settings import Fraction, PerturbationSettings
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
+
+    from robustmia.device import Generators
 
 
 class PGD(Method, PerturbationSettings):
@@ -28,9 +29,11 @@ class PGD(Method, PerturbationSettings):
     def settled_after(self) -> float:
         return self.epsilon_warmup_epochs
 
-    def loss(
-        self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
-    ) -> Step:
+    @property
+    def stackable(self) -> bool:
+        return self.adversarial_fraction == 1.0
+
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the batch, its first `adversarial_fraction` replaced by PGD examples."""
         import torch
         from torch.nn.functional import cross_entropy

@@ -10,8 +10,9 @@ from robustmia.methods.base import Method, Progress, Step
 from robustmia.settings import PerturbationSettings
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
+
+    from robustmia.device import Generators
 
 
 class TRADES(Method, PerturbationSettings):
@@ -24,9 +25,11 @@ class TRADES(Method, PerturbationSettings):
         description="no gradient through the clean side of the divergence, as in the code of Song et al.; TRADES itself has it",
     )
 
-    def loss(
-        self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: torch.Generator
-    ) -> Step:
+    @property
+    def stackable(self) -> bool:
+        return True
+
+    def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """L(f(x), y) + beta KL(f(x) || f(x')), x' the point of the ball that PGD finds to maximise the divergence."""
         from torch.nn.functional import cross_entropy, kl_div, log_softmax
 

@@ -5,7 +5,7 @@ Like methods, signal modules import torch inside their functions only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from robustmia.settings import Settings
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 class Signal(Settings):
     """What the attacker sees of a record. A subclass declares its settings as fields, `name` among them."""
+
+    strong: ClassVar[bool] = False
+    """Whether only the strong attacks ask for it, since it is dear."""
 
     name: str
 

@@ -32,32 +32,46 @@ class Target:
     """A target model with the members and non-members of its split.
 
     Args:
-        spec: `architecture` and `seed`, as `robustmia.plan` lays them out.
-        weights: the model's safetensors file.
+        model: the network; it is put on the device, in evaluation mode.
         records: all records of the data set.
         split: which of them are members.
         device: where everything happens.
-
-    Raises:
-        UserError: the weights cannot be read or do not fit the network.
+        seed: the source of every random number.
     """
 
-    def __init__(self, spec: dict, weights: str | Path, records: Records, split: Split, device: torch.device):
-        self.records, self.split, self.device, self.seed = records, split, device, spec["seed"]
+    def __init__(self, model: nn.Module, records: Records, split: Split, device: torch.device, seed: int):
         use_full_float32()
+        self.model = model.to(device).eval()
+        self.records, self.split, self.device, self.seed = records, split, device, seed
+
+    @classmethod
+    def load(
+        cls, spec: dict, weights: str | Path, records: Records, split: Split, device: torch.device, prefix: str = ""
+    ) -> Target:
+        """With the weights of a file.
+
+        Args:
+            spec: `architecture` and `seed`, as `robustmia.plan` lays them out.
+            weights: the model's safetensors file.
+            prefix: of the names of its weights, where the file has those of several models.
+
+        Raises:
+            UserError: the weights cannot be read or do not fit the network.
+        """
         network = build_network(spec["architecture"], records.image_shape, len(records.class_names), seed=0)
         try:
-            network.load_state_dict(load_file(weights))
+            named = load_file(weights).items()
+            network.load_state_dict({name.removeprefix(prefix): w for name, w in named if name.startswith(prefix)})
         except (SafetensorError, OSError, RuntimeError) as error:
             raise UserError(
                 f"{weights}: cannot be read as this network's weights ({in_one_line(error)}); train it again"
             ) from error
-        self.model: nn.Module = network.to(device).eval()
+        return cls(network, records, split, device, spec["seed"])
 
     @classmethod
     def open(cls, spec: dict, *, records: str, split: str, model: str, threads: int) -> Target:
         """From the files of its parts, on the device at hand."""
-        return cls(spec, model, Records.load(records), Split.load(split), pick_device(threads))
+        return cls.load(spec, model, Records.load(records), Split.load(split), pick_device(threads))
 
     def logits(self, signal: Signal) -> SignalLogits:
         """The signal of every member and non-member."""

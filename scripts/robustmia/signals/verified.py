@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator
 
+from robustmia.settings import Verifier
 from robustmia.signals.base import Signal
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from robustmia.logits import VerifiedBounds
-
-Verifier = Literal["interval", "zonotope", "interval_dual", "dual"]
 
 
 class Verified(Signal):

@@ -1,0 +1,132 @@
+"""Somebody else's checkpoint: weights are read as tensors alone, and the model is asked for every signal that applies to it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from pkgutil import resolve_name
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from robustmia.audit.predictions import safe_arrays
+from robustmia.audit.settings import CheckpointAudit
+from robustmia.data.records import Records
+from robustmia.data.split import Split, draw_split
+from robustmia.device import pick_device
+from robustmia.errors import UserError, in_one_line
+from robustmia.logits import SignalLogits
+from robustmia.models import build_network
+from robustmia.settings import SplitSettings
+from robustmia.signals.adversarial import Adversarial
+from robustmia.signals.base import Signal
+from robustmia.signals.benign import Benign
+from robustmia.signals.target import Target
+from robustmia.signals.targeted import Targeted
+from robustmia.signals.verified import Verified
+
+
+def audited_split(settings: CheckpointAudit, records: Records) -> Split:
+    """Members and non-members, at most so many of each, drawn with a fixed seed.
+
+    Raises:
+        UserError: the split file does not fit the records, or the data set has no training set of its own.
+    """
+    limits = {"max_members": settings.max_records, "max_nonmembers": settings.max_records}
+    if settings.split is None:
+        return draw_split(records, SplitSettings(**limits), seed=0)
+    arrays = safe_arrays(settings.split)
+    sides = []
+    for side in ("members", "nonmembers"):
+        rows = arrays.get(side)
+        if rows is None or rows.ndim != 1 or rows.dtype.kind not in "iu" or len(rows) < 2:
+            raise UserError(f"{settings.split}: needs an array {side} of 2 or more row numbers")
+        if rows.min() < 0 or rows.max() >= len(records.labels) or len(np.unique(rows)) < len(rows):
+            raise UserError(f"{settings.split}: {side} must be different rows in 0 to {len(records.labels) - 1}")
+        sides.append(np.random.default_rng(0).permutation(rows)[: settings.max_records].astype(np.int64))
+    if len(np.intersect1d(arrays["members"], arrays["nonmembers"])):
+        raise UserError(f"{settings.split}: a row is both a member and a non-member")
+    return Split(sides[0], sides[1], np.zeros(0, np.int64))
+
+
+def audited_network(settings: CheckpointAudit, records: Records) -> nn.Module:
+    """The network with the audited weights, in evaluation mode.
+
+    Raises:
+        UserError: it cannot be built, or the weights cannot be read or do not fit.
+    """
+    if isinstance(settings.model, str):
+        sys.path.insert(0, str(Path.cwd()))
+        try:
+            network = resolve_name(settings.model)()
+        except Exception as error:  # whatever the user's own code raises
+            raise UserError(f"model: {settings.model} fails ({type(error).__name__}: {in_one_line(error)})") from error
+        if not isinstance(network, torch.nn.Module):
+            raise UserError(
+                f"model: {settings.model} returns {type(network).__name__}; it must return a torch.nn.Module"
+            )
+    else:
+        shape, classes = records.image_shape, len(records.class_names)
+        network = build_network(settings.model.model_dump(), shape, classes, seed=0)
+    state = _safe_weights(settings.weights)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"weights: {settings.weights} does not fit {settings.model} ({reason})") from None
+    return network.eval()
+
+
+def _safe_weights(path: Path) -> dict:
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UserError(f"weights: {path}: cannot be read ({in_one_line(error)})") from error
+    except Exception as error:  # pickle.UnpicklingError and what a forged file provokes
+        raise UserError(
+            f"weights: {path}: holds more than tensors, which is not unpickled; save model.state_dict() alone"
+        ) from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not (isinstance(state, dict) and state and all(isinstance(value, torch.Tensor) for value in state.values())):
+        raise UserError(f"weights: {path}: not a state dict of tensors; save model.state_dict()")
+    return {str(name).removeprefix("module."): value for name, value in state.items()}
+
+
+def checkpoint_signals(
+    settings: CheckpointAudit, records: Records, threads: int
+) -> tuple[dict[str, SignalLogits], list[str]]:
+    """Every signal that applies to the audited model, and notes on those that do not.
+
+    Raises:
+        UserError: the model, its weights, the split or the images do not fit each other.
+    """
+    split, network = audited_split(settings, records), audited_network(settings, records)
+    target = Target(network, records, split, pick_device(threads), seed=0)
+    attack = {"epsilon": settings.epsilon, "steps": settings.steps}
+    signals = {"benign": _asked(target, Benign(name="benign"), len(records.class_names))}
+    signals["adversarial"] = target.logits(Adversarial(name="adversarial", **attack))
+    signals["targeted"] = target.logits(Targeted(name="targeted", **attack))
+    if not settings.verifiers:
+        return signals, ["No bounds were asked for."]
+    verified = {"epsilon": settings.epsilon, "clip_pixels": settings.clip_pixels, "verifiers": settings.verifiers}
+    try:
+        signals["verified"] = target.logits(Verified(name="verified", **verified))
+    except UserError as error:
+        return signals, [f"No verified signal: {error}."]
+    cut = "cut to valid pixels" if settings.clip_pixels else "not cut to valid pixels"
+    return signals, [f"Bounds by {', '.join(settings.verifiers)}, over the ball {cut}."]
+
+
+def _asked(target: Target, signal: Signal, classes: int) -> SignalLogits:
+    try:
+        logits = target.logits(signal)
+    except RuntimeError as error:
+        raise UserError(f"model: does not take these images ({in_one_line(error)})") from error
+    if logits.members.ndim != 2 or logits.members.shape[1] < classes or not np.isfinite(logits.members).all():
+        raise UserError(
+            f"model: answers with shape {list(logits.members.shape)}; finite logits [records, {classes}] are needed"
+        )
+    return logits

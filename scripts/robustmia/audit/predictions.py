@@ -1,0 +1,121 @@
+"""Somebody else's predictions: arrays are read without pickle, and held to what they are said to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from robustmia.audit.settings import PredictionsAudit
+from robustmia.errors import UserError, in_one_line
+from robustmia.logits import SignalLogits, SignalProbabilities
+
+OURS = ("members", "nonmembers", "member_labels", "nonmember_labels")
+SUMS_TO_1 = 1e-3
+
+
+def read_predictions(settings: PredictionsAudit) -> tuple[dict[str, SignalLogits], list[str]]:
+    """The signals of a file of predictions, and notes for the report.
+
+    Raises:
+        UserError: the file cannot be read, or lacks arrays, or they do not fit each other or what they are said to be.
+    """
+    path, values = settings.predictions, settings.values
+    arrays = safe_arrays(path)
+    if "train_label" in arrays or any(name.startswith("output_") for name in arrays):
+        kinds = [kind for kind in ("benign", "adversarial") if f"output_train_{kind}" in arrays] or ["benign"]
+        names = {kind: (f"output_train_{kind}", f"output_test_{kind}", "train_label", "test_label") for kind in kinds}
+        values = values or "probabilities"
+    else:
+        names = {settings.signal: OURS}
+    signals = {kind: _signal(path, arrays, four, values) for kind, four in names.items()}
+    notes = []
+    if any(isinstance(signal, SignalProbabilities) for signal in signals.values()):
+        tied = max(_part_at_1(signal) for signal in signals.values())
+        notes.append(
+            "The rows are probabilities. In float32 they saturate, so scores tie and low false positive rates say little: up to "
+            f"{100 * tied:.0f} % of the members have a probability of exactly 1. Logits would not."
+        )
+    return signals, notes
+
+
+def safe_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.lib.npyio.NpzFile):
+                return {name: _safe_array(path, archive, name) for name in archive.files}
+    except UserError:
+        raise
+    except Exception as error:  # numpy, zipfile and zlib have a dozen kinds for a file that is none of theirs
+        raise UserError(f"{path}: cannot be read as .npz ({in_one_line(error)})") from error
+    raise UserError(f"{path}: one array alone; an .npz with named arrays is needed")
+
+
+def _safe_array(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    try:
+        return archive[name]
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            raise UserError(
+                f"{path}: {name} holds Python objects, which are not unpickled; save an array of numbers"
+            ) from None
+        raise
+
+
+def _signal(
+    path: Path, arrays: dict[str, np.ndarray], names: tuple[str, str, str, str], values: str | None
+) -> SignalLogits:
+    if lacking := [name for name in names if name not in arrays]:
+        raise UserError(f"{path}: no array {' and no '.join(lacking)}; it has {', '.join(sorted(arrays)) or 'none'}")
+    answers = [_checked_answers(path, name, arrays[name]) for name in names[:2]]
+    if answers[0].shape[1] != answers[1].shape[1]:
+        raise UserError(
+            f"{path}: {names[0]} has {answers[0].shape[1]} classes, {names[1]} {answers[1].shape[1]}; they must agree"
+        )
+    pairs = zip(names[2:], names[:2], answers, strict=True)
+    labels = [_checked_labels(path, name, arrays[name], of, rows) for name, of, rows in pairs]
+    are = [_sum_to_1(rows) for rows in answers]
+    if values == "probabilities" and not all(are):
+        wrong = names[are.index(False)]
+        raise UserError(
+            f"{path}: {wrong} is said to be probabilities, but its rows are not in [0, 1] with a sum of 1; if they are logits, "
+            "set values: logits"
+        )
+    if values == "probabilities" or (values is None and all(are)):
+        return SignalProbabilities(answers[0], answers[1], labels[0], labels[1], np.array(True))
+    return SignalLogits(answers[0], answers[1], labels[0], labels[1])
+
+
+def _checked_answers(path: Path, name: str, rows: np.ndarray) -> np.ndarray:
+    if rows.ndim != 2 or rows.shape[0] < 2 or rows.shape[1] < 2 or rows.dtype.kind not in "fiu":
+        raise UserError(
+            f"{path}: {name} is {rows.dtype} of shape {list(rows.shape)}; numbers of shape [records, classes] are needed, 2 of each "
+            "or more"
+        )
+    if not np.isfinite(rows).all():
+        record = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
+        raise UserError(f"{path}: {name} has a value that is not finite, in row {record}; leave such records out")
+    return rows.astype(np.float64 if rows.dtype == np.float64 else np.float32)
+
+
+def _checked_labels(path: Path, name: str, labels: np.ndarray, of: str, rows: np.ndarray) -> np.ndarray:
+    if labels.shape != (len(rows),) or labels.dtype.kind not in "iu":
+        raise UserError(
+            f"{path}: {name} is {labels.dtype} of shape {list(labels.shape)}; whole numbers of shape [{len(rows)}] are needed, "
+            f"one for each row of {of}"
+        )
+    if len(wrong := np.flatnonzero((labels < 0) | (labels >= rows.shape[1]))):
+        raise UserError(
+            f"{path}: {name} has the label {labels[wrong[0]]} in row {wrong[0]}; with {rows.shape[1]} classes it must be in 0 to "
+            f"{rows.shape[1] - 1}"
+        )
+    return labels.astype(np.int64)
+
+
+def _sum_to_1(rows: np.ndarray) -> bool:
+    return bool((rows >= 0).all() and (np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0) <= SUMS_TO_1).all())
+
+
+def _part_at_1(signal: SignalLogits) -> float:
+    return float((signal.members[np.arange(len(signal.members)), signal.member_labels] == 1.0).mean())
