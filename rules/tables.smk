@@ -107,7 +107,10 @@ rule verification_table:
 
 
 # The strongest honest strategy of each run, and what differs from natural training: with and without shadow models.
-for stage, prefix in (("inference", ""), ("strong", "strong_")):
+for stage, prefix, means in (
+    ("inference", "", ""),
+    ("strong", "strong_", ", with shadow models"),
+):
 
     rule:
         name:
@@ -122,7 +125,7 @@ for stage, prefix in (("inference", ""), ("strong", "strong_")):
                 category="{dataset}",
                 caption="../report/findings.rst",
                 labels={
-                    "shows": "who leaks most, and what differs from natural training"
+                    "shows": f"who leaks most, and what differs from natural training{means}"
                 },
             ),
         log:
