@@ -13,8 +13,8 @@ from conftest import shared
 from robustmia.inference.calls import Scores
 from robustmia.inference.evaluate import evaluate
 from robustmia.inference.metrics import ROC, Operating, accuracy_interval, auc, uninformative_floor
-from robustmia.inference.scores import cross_entropy, log_odds
-from robustmia.inference.thresholds import oracle, split
+from robustmia.inference.scores import cross_entropy, log_odds, negative_modified_entropy
+from robustmia.inference.thresholds import RULES, SHADOW_RULES, best_threshold, oracle, split
 from robustmia.logits import SignalLogits
 
 RANDOM = np.random.default_rng(0)
@@ -196,6 +196,76 @@ def test_the_split_rule_averages_over_many_halvings():
     rates = split(scores(np.array([3.0, 1.0]), np.array([2.0, 0.0]))).rates
     assert rates.true_positive_rate == rates.false_positive_rate
     assert 0.1 < rates.true_positive_rate < 0.4
+
+
+@pytest.mark.parametrize("distinct", [1, 2, 7, 100_000])
+def test_the_best_threshold_is_the_one_of_the_curve(distinct):
+    random = np.random.default_rng(distinct)
+    for _ in range(30):
+        members, nonmembers = random.integers(distinct, size=40) * 1.0, random.integers(distinct, size=23) * 1.0
+        roc = ROC.of(members, nonmembers)
+        best = int(np.argmax(roc.true_positive_rate - roc.false_positive_rate))
+        assert best_threshold(members, nonmembers) == roc.thresholds[best]
+
+
+def by_two_classes(count: int = 400) -> Scores:
+    """Members of class 0 score 1 above non-members around 0; of class 1 as much above, around 10."""
+    random = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    noise = [0.1 * random.normal(size=count) for _ in range(2)]
+    return Scores(10.0 * labels + 1 + noise[0], 10.0 * labels + noise[1], labels, labels)
+
+
+def test_thresholds_of_each_class_find_what_one_for_all_cannot():
+    given = by_two_classes()
+    for one, each in (
+        (RULES["split"], RULES["split_by_class"]),
+        (SHADOW_RULES["shadow"], SHADOW_RULES["shadow_by_class"]),
+    ):
+        assert one(given, given).accuracy == pytest.approx(0.75, abs=0.02)
+        assert each(given, given).accuracy == pytest.approx(1.0, abs=0.01)
+
+
+def test_thresholds_of_each_class_are_honest():
+    random = np.random.default_rng(0)
+    labels = np.arange(300) % 10
+    accuracies = [
+        RULES["split_by_class"](Scores(random.normal(size=300), random.normal(size=300), labels, labels), None).accuracy
+        for _ in range(20)
+    ]
+    assert np.mean(accuracies) == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_small_class_takes_the_threshold_of_all():
+    given = by_two_classes(30)
+    labels = np.where(np.arange(30) < 7, 2, 0)
+    few = Scores(given.members, given.nonmembers, labels, labels)
+    calls, all_calls = RULES["split_by_class"](few, None), RULES["split"](few, None)
+    assert np.array_equal(calls.members[:7], all_calls.members[:7])
+    assert not np.array_equal(calls.members[7:], all_calls.members[7:])
+
+
+def test_modified_entropy_is_its_formula_and_does_not_saturate():
+    logits, labels = RANDOM.normal(0, 3, (40, 5)), RANDOM.integers(5, size=40)
+    p = np.exp(logits)
+    p /= p.sum(1, keepdims=True)
+    expected = []
+    for row, y in zip(p, labels, strict=True):
+        others = [row[k] * np.log(1 - row[k]) for k in range(5) if k != y]
+        expected.append((1 - row[y]) * np.log(row[y]) + sum(others))
+    np.testing.assert_allclose(negative_modified_entropy(logits, labels), expected, rtol=1e-9)
+    sure = np.array([[gap, 0, 0] for gap in (20.0, 40.0, 90.0)])
+    right, wrong = (negative_modified_entropy(sure, np.full(3, y)) for y in (0, 1))
+    assert (np.diff(right) > 0).all()
+    assert (np.diff(wrong) < 0).all()
+    assert np.isfinite(negative_modified_entropy(np.array([[3e38, -3e38, 0.0]]), np.array([1]))).all()
+
+
+def test_scores_of_several_inputs_are_the_mean_over_them():
+    logits, labels = RANDOM.normal(size=(6, 3, 4)), RANDOM.integers(4, size=6)
+    for score in (log_odds, negative_modified_entropy):
+        expected = np.mean([score(logits[:, t], labels) for t in range(3)], axis=0)
+        np.testing.assert_allclose(score(logits, labels), expected)
 
 
 # ---------------------------------------------------------------- rows

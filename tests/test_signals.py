@@ -20,6 +20,7 @@ from robustmia.settings import SplitSettings
 from robustmia.signals.adversarial import Adversarial
 from robustmia.signals.benign import Benign
 from robustmia.signals.target import Target
+from robustmia.signals.targeted import Targeted
 from robustmia.signals.verified import Verified
 
 SPEC = {"architecture": {"name": "small_cnn", "width": 4}, "seed": 0}
@@ -61,6 +62,37 @@ def test_the_adversarial_signal_is_worse_for_the_true_class(target, loss):
     ):
         rows = np.arange(len(labels))
         assert (after[rows, labels] - after.max(1)).mean() < (before[rows, labels] - before.max(1)).mean() - 0.1
+
+
+def test_the_targeted_signal_has_each_class_in_its_row(target):
+    """In row t class t is likelier than on the clean image, in row y stands the clean image's answer."""
+    clean = target.logits(Benign(name="benign"))
+    signal = target.logits(Targeted(name="targeted", epsilon=0.2, steps=5))
+    for z, answers, labels in (
+        (clean.members, signal.members, signal.member_labels),
+        (clean.nonmembers, signal.nonmembers, signal.nonmember_labels),
+    ):
+        rows = np.arange(len(labels))
+        assert answers.shape == (len(labels), 10, 10)
+        np.testing.assert_allclose(answers[rows, labels], z, rtol=1e-4, atol=1e-4)
+        log_p, moved = (torch.from_numpy(logits).log_softmax(-1).numpy() for logits in (z, answers))
+        gained = np.einsum("nkk->nk", moved) - log_p
+        others = np.arange(10) != labels[:, None]
+        assert (gained[others] > 0).mean() > 0.99
+        assert gained[others].mean() > 0.3
+
+
+def test_a_targeted_input_stays_in_the_ball_and_is_found_by_plain_pgd(target):
+    """Against the attack written out for one image and one class."""
+    signal = target.logits(Targeted(name="targeted", epsilon=0.1, steps=3))
+    row, goal = 4, (int(signal.member_labels[4]) + 3) % 10
+    image = moved = pixels(SPLIT.members)[row : row + 1]
+    for _ in range(3):
+        moved = moved.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(target.model(moved).log_softmax(1)[0, goal], moved)
+        moved = torch.clamp(image + (moved + 2.5 * 0.1 / 3 * gradient.sign() - image).clamp(-0.1, 0.1), 0, 1)
+    with torch.no_grad():
+        np.testing.assert_allclose(signal.members[row, goal], target.model(moved)[0], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("clip", [False, True])
