@@ -116,6 +116,7 @@ for stage, prefix, means in (
         name:
             f"{prefix}findings"
         input:
+            records=rules.fetch.output.records,
             judged=judged_of_dataset(stage),
         output:
             csv=f"{RESULTS}/tables/{{dataset}}/{prefix}findings.csv",

@@ -11,10 +11,10 @@ with job(snakemake):
 
     spec = snakemake.params.spec
     signals, notes = load_signals(snakemake.input.signals)
-    membership, robustness = audit_tables(spec["identity"], signals)
+    membership, robustness, strongest = audit_tables(spec["identity"], signals)
     write_table(membership, snakemake.output.membership_inference)
     write_table(robustness, snakemake.output.robustness)
     named = {"dataset": spec["identity"]["dataset"], **spec["settings"]}
     about = [f"{key.replace('_', ' ')}: {value}" for key, value in named.items() if value is not None]
-    report = audit_report(spec["audit"], about, notes, membership, robustness)
+    report = audit_report(about, notes, membership, robustness, strongest)
     Path(snakemake.output.report).write_text(report, encoding="utf-8")

@@ -5,16 +5,19 @@ from pathlib import Path
 from robustmia.jobs import job
 
 with job(snakemake):
+    from robustmia.data.records import Records
     from robustmia.findings import findings_table, findings_words
     from robustmia.inference.attempts import Judged
-    from robustmia.inference.comparison import Targets, compare
+    from robustmia.inference.comparison import Summary, Targets, compare
     from robustmia.table_files import write_table
     from robustmia.tables import render_text
 
     spec, files = snakemake.params.spec, iter(snakemake.input.judged)
-    judged = {run: [Judged.load(next(files)) for _ in spec["seeds"]] for run in spec["methods"]}
-    records = 1 + max(int(part.rows.max()) for parts in judged.values() for part in parts)
-    table = compare({run: Targets.of(parts, records) for run, parts in judged.items()}, spec["methods"])
+    runs = {}
+    for run, method in spec["methods"].items():  # one after the other: calls of one run are all that has to fit
+        judged = [Judged.load(next(files)) for _ in spec["seeds"]]
+        runs[run] = Summary.of(method, Targets.of(judged, len(Records.load(snakemake.input.records).labels)))
+    table = compare(runs)
     write_table(table.assign(dataset=spec["dataset"])[["dataset", *table]], snakemake.output.csv)
     text, words = findings_table(table), "\n\n".join(findings_words(table))
     for form in ("markdown", "html"):

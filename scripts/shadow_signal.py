@@ -7,7 +7,7 @@ from robustmia.jobs import job
 with job(snakemake):
     from robustmia.data.records import Records
     from robustmia.device import pick_device
-    from robustmia.shadows import shadow_logits
+    from robustmia.signals.shadows import shadow_logits
 
     spec = snakemake.params.spec
     signal = resolve_name(spec["signal"]["class"])(**spec["signal"]["settings"])

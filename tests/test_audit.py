@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def read(path: Path, arrays: dict, **settings: object) -> tuple[dict, list[str]]
 def test_the_authors_files_give_the_published_accuracies(method):
     path = shared("reference", "song2019", f"yale_{method}.npz")
     signals, notes = read_predictions(PredictionsAudit(predictions=path))
-    membership, robustness = audit_tables(IDENTITY, signals)
+    membership, robustness, _ = audit_tables(IDENTITY, signals)
     with shared("reference", "published_results.csv").open() as file:
         published = [row for row in csv.DictReader(file) if (row["dataset"], row["method"]) == ("yale", method)]
     assert len(published) == 2
@@ -98,7 +99,11 @@ def test_probabilities_are_seen_where_all_rows_are(tmp_path):
     assert isinstance(signals["adversarial"], SignalProbabilities)
     assert "probabilities" in notes[0]
     one_side = rows | {"nonmembers": ours()["nonmembers"]}
-    assert type(read(tmp_path, ours(**one_side))[0]["benign"]) is SignalLogits
+    with pytest.raises(
+        UserError, match="the rows of members sum to 1, as probabilities do, those of nonmembers do not"
+    ):
+        read(tmp_path, ours(**one_side))
+    assert type(read(tmp_path, ours(**one_side), values="logits")[0]["benign"]) is SignalLogits
     assert type(read(tmp_path, ours(**rows), values="logits")[0]["benign"]) is SignalLogits
     assert set(read(tmp_path, theirs())[0]) == {"benign", "adversarial"}
     assert set(read(tmp_path, theirs(output_train_adversarial=None, output_test_adversarial=None))[0]) == {"benign"}
@@ -201,12 +206,14 @@ def test_a_checkpoint_is_asked_for_every_signal(tmp_path):
         )
     save_signals(tmp_path / "signals", signals, notes)
     loaded, notes_again = load_signals(tmp_path / "signals")
-    membership, robustness = audit_tables(IDENTITY, loaded)
+    membership, robustness, strongest = audit_tables(IDENTITY, loaded)
     assert set(membership.strategy) == {"I_B", "I_A", "I_V", "I_T", "mean_log_odds", "modified_entropy", "correctness"}
     assert robustness.verified_test_accuracy.notna().all()
-    report = audit_report("theirs", ["weights: w"], notes_again, membership, robustness)
+    report = audit_report(["weights: w"], notes_again, membership, robustness, strongest)
     assert "60 members, 60 non-members" in report
     assert "| verified " in report
+    assert report.startswith("# Audit of theirs")
+    assert f"right about {100 * strongest.accuracy:.1f} %" in report
 
 
 def test_the_verified_ball_is_cut_or_not(tmp_path):
@@ -259,7 +266,7 @@ class Evil:
 def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"weights": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(UserError, match="holds more than tensors, which is not unpickled"):
+    with pytest.raises(UserError, match="cannot be read as tensors alone"):
         audited_network(checkpoint(tmp_path, weights=tmp_path / "evil.pth"), DIGITS)
     np.savez(tmp_path / "evil.npz", members=np.array([Evil()], object), nonmembers=np.arange(3))
     with pytest.raises(UserError, match="members holds Python objects"):
@@ -267,17 +274,11 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch):
     assert not (tmp_path / "executed").exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"", "cannot be read|holds more than tensors"),
-        (b"garbage", "cannot be read|holds more than tensors"),
-    ],
-)
-def test_weights_that_cannot_be_read_are_named(tmp_path, content, expected):
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_weights_that_cannot_be_read_are_named(tmp_path, content):
     for name in ("w.pth", "w.safetensors"):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(UserError, match=expected) as caught:
+        with pytest.raises(UserError, match="cannot be read as tensors alone") as caught:
             audited_network(checkpoint(tmp_path, weights=tmp_path / name), DIGITS)
         assert "\n" not in str(caught.value)
 
@@ -306,6 +307,29 @@ def test_a_bad_split_file_is_named(tmp_path, arrays, expected):
     np.savez(tmp_path / "split.npz", **arrays)
     with pytest.raises(UserError, match=expected):
         audited_split(settings, DIGITS)
+
+
+def test_a_data_set_without_a_training_set_needs_a_split_file(tmp_path):
+    with pytest.raises(UserError, match=r"^split: this data set has no training set of its own"):
+        audited_split(checkpoint(tmp_path, split=None), DIGITS)
+
+
+@pytest.mark.parametrize("answer", ["(x.flatten(1), x)", "{'logits': x}", "x.flatten(1)[:, :3]", "x.flatten(1) / 0"])
+def test_a_model_that_makes_no_logits_is_named(tmp_path, monkeypatch, answer):
+    (tmp_path / "odd_code.py").write_text(
+        "from torch import nn\n"
+        "class Odd(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.layer = nn.Linear(2, 2)\n"
+        f"    def forward(self, x):\n        return {answer}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "odd_code", raising=False)
+    torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "w.pth")
+    state = {f"layer.{name}": value for name, value in torch.load(tmp_path / "w.pth").items()}
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"^model: ") as caught:
+        checkpoint_signals(checkpoint(tmp_path, model="odd_code:Odd", weights=tmp_path / "w.pth"), DIGITS, threads=1)
+    assert "\n" not in str(caught.value)
 
 
 def test_images_that_the_model_does_not_take_are_named(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from scipy.stats import norm
 from robustmia.findings import findings_table, findings_words, first_page
 from robustmia.inference.attempts import Judged
 from robustmia.inference.comparison import (
+    Summary,
     Targets,
     bootstrap_interval,
     compare,
@@ -67,6 +70,18 @@ def test_the_best_of_many_without_information_is_not_strong():
     assert np.mean(honest) == pytest.approx(0.5, abs=0.01)
 
 
+def test_rules_that_call_many_or_few_are_chosen_fairly():
+    """Halves have unequal numbers of members; a rule that calls many must not look good for that."""
+    accuracies = []
+    for source in range(20):
+        random = np.random.default_rng([source, 3])
+        part = judged(source, {f"s/{number}/split": 0.5 for number in range(40)}, members=700)
+        rates = np.linspace(0.02, 0.98, 40)
+        part = replace(part, called=(random.random((40, RECORDS)) < rates[:, None]).astype(np.float32))
+        accuracies.append(Summary.of("pgd", Targets.of([part], RECORDS)).accuracies[0])
+    assert np.mean(accuracies) == pytest.approx(0.5, abs=0.003)
+
+
 def test_the_strongest_is_found_where_there_is_one():
     found = targets({"s/weak/split": 0.52, "s/strong/shadow": 0.7, "s/none/fixed": 0.5})
     chosen = strongest(found)
@@ -83,6 +98,9 @@ def test_a_bootstrap_covers_the_sum_it_is_of():
         covered += low <= 0.3 <= high
     assert 180 <= covered <= 198
     assert bootstrap_interval(np.zeros(5)) == (0.0, 0.0)
+    rare = np.repeat([1.0, 0.0], [20, 180]) / 200
+    low, high = bootstrap_interval(rare)
+    assert (low, high) == pytest.approx((0.06, 0.145), abs=0.012)
 
 
 def test_swaps_are_fair_where_nothing_differs_and_see_what_does():
@@ -144,7 +162,7 @@ def comparison(natural: float, pgd: float, ibp: float, seeds: int = 3) -> pd.Dat
         run: targets({"s/a/split": leak, "s/b/fixed": 0.5}, seeds, source)
         for source, (run, leak) in enumerate(leaks.items())
     }
-    return compare(runs, METHODS)
+    return compare({run: Summary.of(METHODS[run], found) for run, found in runs.items()})
 
 
 def test_a_defense_that_leaks_more_is_significant_and_one_that_does_not_is_not():
@@ -164,8 +182,12 @@ def test_one_seed_has_no_spread_and_no_natural_run_no_difference():
     table = comparison(0.55, 0.65, 0.55, seeds=1)
     assert table.accuracy_sd.isna().all()
     assert table.p_seeds.isna().all()
-    runs = {"pgd": targets({"s/a/split": 0.6})}
-    alone = compare(runs, {"pgd": "pgd"})
+    assert table.seeds_agree.isna().all()
+    assert findings_table(table)["seeds agree"].tolist() == ["", "", ""]
+    words = " ".join(findings_words(table))
+    assert "There is one seed, so all this tells of these models" in words
+    assert "more, significantly" in words
+    alone = compare({"pgd": Summary.of("pgd", targets({"s/a/split": 0.6}))})
     assert alone.difference.isna().all()
     assert "Against natural training" not in " ".join(findings_words(alone))
     assert findings_table(alone)["more than natural"].tolist() == [""]
@@ -174,7 +196,7 @@ def test_one_seed_has_no_spread_and_no_natural_run_no_difference():
 def test_intervals_cover_the_accuracy_of_fresh_records():
     covered = 0
     for source in range(60):
-        found = compare({"r": targets({"s/a/split": 0.6}, seeds=1, source=source)}, {"r": "pgd"}).iloc[0]
+        found = compare({"r": Summary.of("pgd", targets({"s/a/split": 0.6}, seeds=1, source=source))}).iloc[0]
         covered += found.accuracy_low <= 0.6 <= found.accuracy_high
     assert covered >= 52
 
@@ -212,14 +234,16 @@ def test_records_have_scores_risks_and_changes():
     assert "risk_change_all_joint" not in record_table(natural, None)
 
 
-def test_exposure_is_of_members_and_its_change_is_from_the_same_seed():
+def test_exposure_has_every_record_and_its_change_is_from_the_same_seed():
     runs = {
         (run, seed): judged(seed, {"all/joint/split": leak}, source=source)
         for source, (run, leak) in enumerate({"natural": 0.55, "pgd": 0.7}.items())
         for seed in (0, 1)
     }
     table = exposure_table(runs, "natural")
-    assert len(table) == 4 * 500
+    assert len(table) == 4 * RECORDS
+    assert (table.groupby(["run", "seed"]).member.sum() == 500).all()
+    assert exposure_table(runs, None).risk_change.isna().all()
     assert table[table.run == "natural"].risk_change.isna().all()
     row = table[(table.run == "pgd") & (table.seed == 1)].iloc[5]
     position = list(runs["pgd", 1].rows).index(row.record)
@@ -228,17 +252,17 @@ def test_exposure_is_of_members_and_its_change_is_from_the_same_seed():
     assert row.risk_change == pytest.approx(change, abs=1e-6)
 
 
-def test_agreement_is_that_of_common_members():
-    exposure = pd.DataFrame(
-        {
-            "run": np.repeat(["a", "a", "b"], 100),
-            "seed": np.repeat([0, 1, 0], 100),
-            "record": np.concatenate([np.arange(100), np.arange(50, 150), np.arange(100)]),
-            "risk": np.concatenate([np.arange(100), np.arange(50, 150), -np.arange(100)]) / 150,
-        }
-    )
-    table = agreement_table(exposure).set_index("kind")
-    assert table.members.to_dict() == {"seeds": 50, "methods": 100}
+def test_agreement_is_that_of_common_members_beside_that_of_common_non_members():
+    """Members agree over seeds and disagree over runs; non-members show what agreement there is without exposure."""
+    parts = []
+    for run, seed, sign in (("a", 0, 1), ("a", 1, 1), ("b", 0, -1)):
+        record = np.arange(300)
+        member = record < (100 if seed == 0 else 150)
+        risk = np.where(member, sign * record, record) / 300
+        parts.append(pd.DataFrame({"run": run, "seed": seed, "record": record, "member": member, "risk": risk}))
+    table = agreement_table(pd.concat(parts)).set_index("kind")
+    assert table.members.to_dict() == {"seeds": 100, "methods": 100}
     assert table.spearman.to_dict() == pytest.approx({"seeds": 1.0, "methods": -1.0})
     assert table.overlap.to_dict() == pytest.approx({"seeds": 1.0, "methods": 0.0})
-    assert table.overlap_by_chance.methods == pytest.approx(0.05)
+    assert table.nonmember_spearman.to_dict() == pytest.approx({"seeds": 1.0, "methods": 1.0})
+    assert table.nonmember_overlap.to_dict() == pytest.approx({"seeds": 1.0, "methods": 1.0})

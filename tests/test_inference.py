@@ -261,10 +261,11 @@ def test_modified_entropy_is_its_formula_and_does_not_saturate():
     assert np.isfinite(negative_modified_entropy(np.array([[3e38, -3e38, 0.0]]), np.array([1]))).all()
 
 
-def test_scores_of_several_inputs_are_the_mean_over_them():
-    logits, labels = RANDOM.normal(size=(6, 3, 4)), RANDOM.integers(4, size=6)
+def test_a_score_of_the_targeted_signal_is_the_mean_over_the_inputs_that_were_moved():
+    logits, labels = RANDOM.normal(size=(6, 4, 4)), RANDOM.integers(4, size=6)
     for score in (log_odds, negative_modified_entropy):
-        expected = np.mean([score(logits[:, t], labels) for t in range(3)], axis=0)
+        of_each = np.array([score(logits[:, t], labels) for t in range(4)])
+        expected = [np.delete(of_each[:, record], labels[record]).mean() for record in range(6)]
         np.testing.assert_allclose(score(logits, labels), expected)
 
 
@@ -317,6 +318,7 @@ def test_rows_have_the_columns_of_the_contract():
     }
     np.testing.assert_allclose(table.advantage, 2 * table.accuracy - 1, atol=1e-12)
     assert table["tpr_at_0.1pct_fpr"].isna().all()  # 120 non-members do not resolve it
+    assert (table.unresolved == "120 non-members do not resolve 0.1 %").all()
     assert table[table.threshold_rule == "oracle"].floor_accuracy.notna().all()
     assert table[table.threshold_rule != "oracle"].floor_accuracy.isna().all()
     given = signal(150, 120, 0)

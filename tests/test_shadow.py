@@ -18,6 +18,7 @@ from robustmia.inference.shadow import (
     View,
     lira_offline,
     lira_online,
+    others_of,
     privacy_risk,
     rmia_offline,
     rmia_online,
@@ -207,6 +208,35 @@ def test_a_shadow_model_in_the_targets_place_is_attacked_with_the_others():
     assert np.array_equal(stand_in.inside, np.delete(view.inside, 2, axis=0))
 
 
+def complementary_world(records: int, models: int, seed: int, shift: float = 0.0) -> tuple[View, np.ndarray]:
+    """As `world`, with the halves that shadow models really have."""
+    view, is_member = world(shift, records=records, models=models, seed=seed)
+    labels = np.zeros(records, int)
+    inside = np.array([np.isin(np.arange(records), draw_half(labels, model).members) for model in range(models)])
+    reference = view.reference + shift * (inside.astype(float) - view.inside)
+    return replace(view, reference=reference, inside=inside[::-1]), is_member
+
+
+@pytest.mark.parametrize("name", SHADOW_STRATEGIES)
+@pytest.mark.parametrize("models", [6, 8])
+def test_a_shadow_model_in_the_targets_place_does_not_give_its_members_away(name, models):
+    """Without a leak: a record inside it must be inside as many of the others as a record outside."""
+    areas = []
+    for seed in range(3):
+        view, _ = complementary_world(3000, models, seed)
+        for model in range(models):
+            scores = SHADOW_STRATEGIES[name](view.of_shadow(model))
+            areas.append(area(scores, view.inside[model]))
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.012)
+
+
+def test_the_others_are_all_but_a_model_and_its_complement():
+    view, _ = complementary_world(40, 6, 0)
+    others = others_of(view.inside, 1)
+    assert others.tolist() == [False, False, True, True, True, True]
+    assert (view.inside[others].sum(axis=0) == 2).all()
+
+
 # ---------------------------------------------------------------- halves
 
 
@@ -259,6 +289,21 @@ def test_i_t_is_honest(classifier):
     probability, called = held_out(classifier, features(logits, labels)[:300], is_member[:300], labels[:300])
     assert area(probability, is_member[:300]) == pytest.approx(0.5, abs=0.08)
     assert 0.5 * (called[is_member[:300]].mean() + 1 - called[~is_member[:300]].mean()) == pytest.approx(0.5, abs=0.08)
+
+
+@pytest.mark.parametrize("classifier", ["logistic", "random_forest", "neural_network"])
+def test_i_t_is_balanced_where_members_are_many_and_classes_small(classifier):
+    """As on Yale, 50 members and 14 non-members of a class: nobody is called a member for being the more frequent."""
+    logits, labels, is_member = targeted_world(4, 0.0)
+    kept = np.concatenate([np.flatnonzero(is_member & (labels == k))[:50] for k in range(4)]).tolist()
+    kept += np.concatenate([np.flatnonzero(~is_member & (labels == k))[:14] for k in range(4)]).tolist()
+    x = features(logits, labels)[kept]
+    _, called = held_out(classifier, x, is_member[kept], labels[kept])
+    assert 0.2 < called.mean() < 0.8
+    few = np.concatenate(
+        [np.flatnonzero((labels == 0) & is_member)[:4], np.flatnonzero((labels == 0) & ~is_member)[:4]]
+    )
+    assert np.isfinite(held_out(classifier, features(logits, labels)[few], is_member[few], labels[few])[0]).all()
 
 
 def test_i_t_looks_at_true_and_target_class_of_each_targeted_input():
@@ -321,11 +366,19 @@ def test_all_attempts_use_their_own_signal_and_find_what_is_there():
         return z.astype(np.float32)
 
     leaks = {"benign": 0.0, "adversarial": 1.0, "verified": 2.5}
+    towards = np.arange(classes)
     signals = {
         name: SignalLogits((z := logits(is_member, leak))[:300], z[300:], labels[:300], labels[300:])
         for name, leak in leaks.items()
     }
     shadows = {name: logits(inside, leak) for name, leak in leaks.items()}
+
+    def targeted(members: np.ndarray) -> np.ndarray:
+        return np.stack([logits(members, 2.0) for _ in towards], axis=-2)
+
+    moved = targeted(is_member)
+    signals["targeted"] = SignalLogits(moved[:300], moved[300:], labels[:300], labels[300:])
+    shadows["targeted"] = targeted(inside)
     records_ = Evaluated.of(signals["benign"], inside)
     judgements = judge(strong_attempts(signals, shadows, inside, "logistic"), records_)
     accuracy = {(j.attempt.signal, j.attempt.strategy, j.rule): j.calls.accuracy for j in judgements}
@@ -334,11 +387,14 @@ def test_all_attempts_use_their_own_signal_and_find_what_is_there():
         assert found[0] == pytest.approx(0.5, abs=0.06), strategy
         assert found[2] > found[1] > 0.55, strategy
     assert accuracy["all", "joint", "shadow"] > accuracy["verified", "I_V", "shadow"] - 0.02
+    assert accuracy["targeted", "I_T", "split"] > 0.75
+    assert accuracy["targeted", "I_T_shadow", "shadow"] > 0.75
+    assert accuracy["targeted", "I_T_shadow", "shadow_by_class"] > 0.75
     judged = Judged.of(np.arange(records), judgements, records_)
     with_risk = np.isfinite(judged.risks).all(axis=1)
-    assert set(judged.attempts[~with_risk]) == {f"{name}/correctness" for name in leaks}
-    with pytest.raises(ValueError, match="at least 4 are needed"):
-        strong_attempts(signals, shadows, inside[:3], "logistic")
+    assert set(judged.attempts[~with_risk]) == {*(f"{name}/correctness" for name in leaks), "targeted/I_T"}
+    with pytest.raises(ValueError, match="at least 6 are needed"):
+        strong_attempts(signals, shadows, inside[:4], "logistic")
 
 
 def test_the_shadow_rule_takes_its_threshold_from_shadow_models():

@@ -391,7 +391,7 @@ def test_the_strong_attacks_are_whole(strong):
     tables = results(strong) / "tables"
     attacks = pd.read_csv(tables / "strong_attacks.csv")
     assert attacks.equals(pd.read_csv(tables / "digits" / "strong_attacks.csv"))
-    per_signal = {
+    per_signal = {"lira_online", "lira_offline"} | {
         "modified_entropy",
         "lira_online_fixed",
         "lira_offline_fixed",
@@ -421,7 +421,7 @@ def test_the_strong_attacks_are_whole(strong):
         assert records.member.sum() == 120
         assert ("risk_change_all_joint" in records) == (run != "natural")
     exposure = pd.read_csv(tables / "digits" / "exposure.csv")
-    assert len(exposure) == 120 * 2 * len(STRONG_RUNS)
+    assert len(exposure) == 220 * 2 * len(STRONG_RUNS)
     agreement = pd.read_csv(tables / "digits" / "exposure_agreement.csv")
     assert set(agreement.kind) == {"methods", "seeds"}
     for prefix in ("", "strong_"):
@@ -438,9 +438,22 @@ def test_the_strong_attacks_are_whole(strong):
 
 
 def test_more_shadow_models_leave_those_there_are(strong):
-    (strong.folder / "more.yaml").write_text(yaml.safe_dump(digits(strong_attacks={"shadow_models": 6})))
+    (strong.folder / "more.yaml").write_text(yaml.safe_dump(digits(strong_attacks={"shadow_models": 8})))
     planned = strong.planned("shadow_all", *STRONG, "more.yaml")
     assert planned == {("shadow_train", "digits", run, b) for run in STRONG_RUNS for b in "23"} | {("shadow_all",)}
+
+
+def test_strong_attacks_of_no_data_set_are_one_line(strong):
+    (strong.folder / "none.yaml").write_text(
+        yaml.safe_dump({**digits(strong_attacks=None), "results_dir": "results/none"})
+    )
+    done = strong.run("results/none/tables/strong_attacks.csv", *STRONG, "none.yaml")
+    assert done.returncode
+    assert "robustmia: all_strong: no data set has this table; for the strong attacks give datasets.NAME" in done.stdout
+
+
+def test_shadow_trainings_do_not_depend_on_signals():
+    assert not [module for module in used_modules("shadow_train") if ".signals" in module or module.endswith(".logits")]
 
 
 def test_the_classifier_of_i_t_reruns_inference_alone(strong):

@@ -49,10 +49,18 @@ def findings_words(comparison: pd.DataFrame) -> list[str]:
         "The strongest attack of each run is chosen on one half of the records and measured on the other, over all honest "
         "threshold rules (those that no evaluated record of its own choosing raises). Intervals are bootstraps over records. p: a "
         "permutation test that swaps, record by record, what is called of a defense's model and of the natural one, corrected for "
-        "the number of defenses (Holm). It tells of these records; whether training again would say the same is for the seeds, "
-        "so a difference is called significant only where p is below 0.05 and all seeds have its sign."
+        "the number of defenses (Holm). " + _what_seeds_say(int(comparison.seeds.max()))
     )
     return paragraphs
+
+
+def _what_seeds_say(seeds: int) -> str:
+    if seeds == 1:
+        return "There is one seed, so all this tells of these models, and not of what training again would give."
+    return (
+        "It tells of these records; whether training again would say the same is for the seeds, so a difference is called "
+        "significant only where p is below 0.05 and all seeds have its sign."
+    )
 
 
 def first_page(introduction: str, comparisons: list[pd.DataFrame]) -> str:
@@ -67,7 +75,7 @@ def first_page(introduction: str, comparisons: list[pd.DataFrame]) -> str:
 
 def _against_natural(tested: pd.DataFrame, ordered: pd.DataFrame) -> str:
     natural = ordered[ordered.method == "natural"].iloc[0]
-    real = (tested.p_holm < LEVEL) & tested.seeds_agree.astype(bool)
+    real = (tested.p_holm < LEVEL) & tested.seeds_agree.map({True: True, False: False}).fillna(True).astype(bool)
     groups = (
         ("more, significantly", tested[real & (tested.difference > 0)]),
         ("less, significantly", tested[real & (tested.difference < 0)]),

@@ -331,7 +331,10 @@ class Plan:
     def audited_files(self, name: str) -> list[str]:
         """The files that a checkpoint's audit reads, beside the data set: a change of theirs audits again."""
         audit = self._checkpoint_audit(name)
-        return [str(path) for path in (audit.weights, audit.split) if path is not None]
+        files = [audit.weights, audit.split]
+        if isinstance(audit.model, str):  # the module of their function, where it is a file from here
+            files.append(Path(*audit.model.partition(":")[0].split(".")).with_suffix(".py"))
+        return [str(path) for path in files if path is not None and path.is_file()]
 
     def audited_predictions(self, name: str) -> str:
         audit = self.config.audits[name]

@@ -449,7 +449,7 @@ def exposed(table: pd.DataFrame, runs: Sequence[str], records: Records, settings
         runs: their order.
         records: the images.
     """
-    first = table[table.seed == table.seed.iloc[0]].dropna(subset=["risk_change"])
+    first = table[(table.seed == table.seed.iloc[0]) & table.member].dropna(subset=["risk_change"])
     shown = [run for run in runs if (first.run == run).any()]
     figure, axes = _grid(max(1, len(shown)), EXPOSED, settings)
     for axis in axes.flat:

@@ -257,8 +257,8 @@ class SplitSettings(Settings):
 class StrongAttacksSettings(Settings):
     """Membership inference with shadow models: for `snakemake strong_attacks` only."""
 
-    shadow_models: Annotated[int, Field(ge=4, multiple_of=2)] = Field(
-        8, description="models trained for each run, each on half of all records; even, 4 or more"
+    shadow_models: Annotated[int, Field(ge=6, multiple_of=2)] = Field(
+        8, description="models trained for each run, each on half of all records; even, 6 or more"
     )
     models_per_job: PositiveInt = Field(4, description="how many of them one job trains and asks")
     stacked: bool = Field(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from robustmia.errors import UserError
 from robustmia.table_files import OWN_VERIFIER, read_table
 
 ACCURACIES = {
@@ -23,8 +24,17 @@ STYLESHEET = "body{font:15px sans-serif;margin:2em}td,th{padding:.3em .8em;text-
 
 
 def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Tables of the same columns, one below the other, in the order given."""
-    return pd.concat([read_table(path).astype(object) for path in paths], ignore_index=True)
+    """Tables of the same columns, one below the other, in the order given.
+
+    Raises:
+        UserError: there are none.
+    """
+    tables = [read_table(path).astype(object) for path in paths]
+    if not tables:
+        raise UserError(
+            "no data set has this table; for the strong attacks give datasets.NAME.strong_attacks its settings"
+        )
+    return pd.concat(tables, ignore_index=True)
 
 
 def paper_table(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:

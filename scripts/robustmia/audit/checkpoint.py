@@ -8,7 +8,6 @@ from pkgutil import resolve_name
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -28,6 +27,8 @@ from robustmia.signals.target import Target
 from robustmia.signals.targeted import Targeted
 from robustmia.signals.verified import Verified
 
+MOST_TARGETS = 100  # classes up to which each record is moved towards every other
+
 
 def audited_split(settings: CheckpointAudit, records: Records) -> Split:
     """Members and non-members, at most so many of each, drawn with a fixed seed.
@@ -37,6 +38,10 @@ def audited_split(settings: CheckpointAudit, records: Records) -> Split:
     """
     limits = {"max_members": settings.max_records, "max_nonmembers": settings.max_records}
     if settings.split is None:
+        if records.in_training_set is None:
+            raise UserError(
+                "split: this data set has no training set of its own; name a file with rows members and nonmembers"
+            )
         return draw_split(records, SplitSettings(**limits), seed=0)
     arrays = safe_arrays(settings.split)
     sides = []
@@ -83,11 +88,10 @@ def audited_network(settings: CheckpointAudit, records: Records) -> nn.Module:
 def _safe_weights(path: Path) -> dict:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UserError(f"weights: {path}: cannot be read ({in_one_line(error)})") from error
-    except Exception as error:  # pickle.UnpicklingError and what a forged file provokes
+    except Exception as error:  # a damaged or forged file fails in many ways, and none of them is told apart for sure
         raise UserError(
-            f"weights: {path}: holds more than tensors, which is not unpickled; save model.state_dict() alone"
+            f"weights: {path}: cannot be read as tensors alone ({type(error).__name__}); it is damaged, or holds other things, which are "
+            "not unpickled: save model.state_dict()"
         ) from error
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not (isinstance(state, dict) and state and all(isinstance(value, torch.Tensor) for value in state.values())):
@@ -108,25 +112,30 @@ def checkpoint_signals(
     attack = {"epsilon": settings.epsilon, "steps": settings.steps}
     signals = {"benign": _asked(target, Benign(name="benign"), len(records.class_names))}
     signals["adversarial"] = target.logits(Adversarial(name="adversarial", **attack))
-    signals["targeted"] = target.logits(Targeted(name="targeted", **attack))
+    notes = []
+    if len(records.class_names) <= MOST_TARGETS:
+        signals["targeted"] = target.logits(Targeted(name="targeted", **attack))
+    else:
+        notes.append(f"No targeted signal: an attack towards each of {len(records.class_names)} classes is too dear.")
     if not settings.verifiers:
-        return signals, ["No bounds were asked for."]
+        return signals, [*notes, "No bounds were asked for."]
     verified = {"epsilon": settings.epsilon, "clip_pixels": settings.clip_pixels, "verifiers": settings.verifiers}
     try:
         signals["verified"] = target.logits(Verified(name="verified", **verified))
     except UserError as error:
-        return signals, [f"No verified signal: {error}."]
+        return signals, [*notes, f"No verified signal: {error}."]
     cut = "cut to valid pixels" if settings.clip_pixels else "not cut to valid pixels"
-    return signals, [f"Bounds by {', '.join(settings.verifiers)}, over the ball {cut}."]
+    return signals, [*notes, f"Bounds by {', '.join(settings.verifiers)}, over the ball {cut}."]
 
 
 def _asked(target: Target, signal: Signal, classes: int) -> SignalLogits:
     try:
         logits = target.logits(signal)
-    except RuntimeError as error:
-        raise UserError(f"model: does not take these images ({in_one_line(error)})") from error
-    if logits.members.ndim != 2 or logits.members.shape[1] < classes or not np.isfinite(logits.members).all():
-        raise UserError(
-            f"model: answers with shape {list(logits.members.shape)}; finite logits [records, {classes}] are needed"
-        )
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise UserError(f"model: does not make logits of these images ({in_one_line(error)})") from error
+    for side in (logits.members, logits.nonmembers):
+        if side.ndim != 2 or side.shape[1] < classes or not np.isfinite(side).all():
+            raise UserError(
+                f"model: answers with shape {list(side.shape)}; finite logits [records, {classes}] are needed"
+            )
     return logits

@@ -82,6 +82,11 @@ def _signal(
             f"{path}: {wrong} is said to be probabilities, but its rows are not in [0, 1] with a sum of 1; if they are logits, "
             "set values: logits"
         )
+    if values is None and any(are) and not all(are):
+        raise UserError(
+            f"{path}: the rows of {names[are.index(True)]} sum to 1, as probabilities do, those of {names[are.index(False)]} do not; give "
+            "both as one or the other, or set values: logits"
+        )
     if values == "probabilities" or (values is None and all(are)):
         return SignalProbabilities(answers[0], answers[1], labels[0], labels[1], np.array(True))
     return SignalLogits(answers[0], answers[1], labels[0], labels[1])

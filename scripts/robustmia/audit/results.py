@@ -2,63 +2,66 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from robustmia.inference.attempts import Evaluated, correctness, judge, plain_attempts
+from robustmia.inference.attempts import Evaluated, Judged, correctness, judge, plain_attempts
+from robustmia.inference.comparison import Summary, Targets, compare
 from robustmia.inference.evaluate import Identity, membership_table, robustness_table
 from robustmia.inference.soundness import require_unbroken
 from robustmia.inference.strategies import MORE_STRATEGIES, STRATEGIES
 from robustmia.inference.strong import i_t
 from robustmia.inference.targeted import Classifier
-from robustmia.inference.thresholds import HONEST
 from robustmia.logits import SignalLogits
 
 
 def audit_tables(
     identity: Identity, signals: dict[str, SignalLogits], classifier: Classifier = "logistic"
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`membership_inference.csv` and `robustness.csv` by every strategy that needs no shadow models.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """`membership_inference.csv` and `robustness.csv` by every strategy that needs no shadow models, and the strongest of them.
 
     Raises:
         SoundnessError: an attack does what the verified bounds rule out.
     """
+    name = str(identity["run"])
     if "verified" in signals:
-        in_ball = [name for name in ("benign", "adversarial") if name in signals]
-        require_unbroken(str(identity["run"]), signals["verified"], signals, in_ball)
+        in_ball = [signal for signal in ("benign", "adversarial") if signal in signals]
+        require_unbroken(name, signals["verified"], signals, in_ball)
     records = Evaluated.of(next(iter(signals.values())))
     attempts = plain_attempts((*STRATEGIES, *MORE_STRATEGIES), signals)
-    attempts += [correctness(name, signal) for name, signal in signals.items() if name != "targeted"]
+    attempts += [correctness(signal, answers) for signal, answers in signals.items() if signal != "targeted"]
     if "targeted" in signals:
         attempts += i_t(signals["targeted"], None, records, classifier)
-    return membership_table(identity, judge(attempts, records), records), robustness_table(identity, signals)
+    judgements, count = judge(attempts, records), len(records.labels)
+    targets = Targets.of([Judged.of(np.arange(count), judgements, records)], count)
+    strongest = compare({name: Summary.of("audited", targets)}).iloc[0]
+    return membership_table(identity, judgements, records), robustness_table(identity, signals), strongest
 
 
 def audit_report(
-    name: str, about: list[str], notes: list[str], membership: pd.DataFrame, robustness: pd.DataFrame
+    about: list[str], notes: list[str], membership: pd.DataFrame, robustness: pd.DataFrame, strongest: pd.Series
 ) -> str:
     """A short report in Markdown.
 
     Args:
-        name: of the audit.
         about: what was audited, a line each.
         notes: what a reader has to know beside the numbers.
-        membership: rows of `audit_tables`.
-        robustness: likewise.
+        membership: of `audit_tables`, and the rest likewise.
     """
     first = membership.iloc[0]
-    best = membership[membership.threshold_rule.isin(HONEST)].nlargest(1, "accuracy").iloc[0]
     accuracies = robustness.dropna(axis=1, how="all").drop(
         columns=["dataset", "run", "method", "seed"], errors="ignore"
     )
+    signal, strategy, rule = strongest.strongest.split("/")
     lines = [
-        f"# Audit of {name}",
-        *(f"- {line}" for line in about),
-        f"- {first.members} members, {first.nonmembers} non-members.",
+        f"# Audit of {strongest.run}",
         "",
-        f"The best honest attack is right about {100 * best.accuracy:.1f} % of the records (95 % interval over records "
-        f"{100 * best.accuracy_low:.1f} to {100 * best.accuracy_high:.1f}): {best.strategy} on the {best.signal} signal, rule "
-        f"{best.threshold_rule}. It is the best of {len(membership)} rows, so its interval is a little too hopeful for the attacker. "
-        "50 % is a coin.",
+        *(f"- {line}" for line in about),
+        f"- {first.members} members, {first.nonmembers} non-members",
+        "",
+        f"**The strongest honest attack is right about {100 * strongest.accuracy:.1f} % of the records** (95 % interval over records "
+        f"{100 * strongest.accuracy_low:.1f} to {100 * strongest.accuracy_high:.1f}; 50 % is a coin). It is chosen on one half of the "
+        f"records and measured on the other; most often it is {strategy} on the {signal} signal, rule {rule}.",
         "",
         "## Accuracies of the model",
         "",

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Discriminator, Field, NonNegativeFloat, PositiveInt, Tag
 
 from robustmia.errors import UserError
-from robustmia.settings import AnyNetworkSettings, Settings, Verifier
+from robustmia.settings import AnyNetworkSettings, AtLeastTwo, Settings, Verifier
 
 
 def _function(text: str) -> str:
@@ -63,7 +63,7 @@ class CheckpointAudit(Settings):
     verifiers: tuple[Verifier, ...] = Field(
         ("interval", "interval_dual"), description="bounds to compute; empty: none (docs/bounds.md has their costs)"
     )
-    max_records: PositiveInt = Field(10_000, description="at most so many members, and so many non-members")
+    max_records: AtLeastTwo = Field(10_000, description="at most so many members, and so many non-members")
 
     def check(self) -> None:
         """Raise `UserError` if a file is missing. Called before any job starts."""

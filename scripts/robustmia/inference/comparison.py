@@ -73,14 +73,22 @@ def strongest(targets: Targets) -> Strongest:
     random = np.random.default_rng(0)
     records = targets.weights.shape[1]
     called, counts = np.zeros(targets.weights.shape), np.zeros(len(targets.names))
-    gains = np.einsum("jtn,tn->jn", targets.called, targets.weights)
     for _ in range(HALVINGS):
         half = random.permutation(records) % 2
         for fitted, judged in ((0, 1), (1, 0)):
-            best = int(gains[:, half == fitted].sum(axis=1).argmax())
+            gains = np.einsum("jtn,tn->j", targets.called, _balanced(targets.weights * (half == fitted)))
+            best = int(gains.argmax())
             counts[best] += 1
             called[:, half == judged] += targets.called[best][:, half == judged] / HALVINGS
     return Strongest(called, targets.names[int(counts.argmax())])
+
+
+def _balanced(weights: np.ndarray) -> np.ndarray:
+    """Weights [T, N] of which each side adds up to 1/2 again, whatever records were left out."""
+    balanced = np.zeros_like(weights)
+    for side in (weights > 0, weights < 0):
+        balanced += np.where(side, np.sign(weights) * 0.5 / side.sum(axis=1, keepdims=True).clip(min=1), 0.0)
+    return balanced
 
 
 # ---------------------------------------------------------------- intervals and tests
@@ -93,13 +101,10 @@ def bootstrap_interval(gains: np.ndarray) -> tuple[float, float]:
         gains: [N], what each record adds, to an accuracy or to a difference of two.
     """
     random = np.random.default_rng(0)
-    seen = gains[gains != 0]
-    if not len(seen):
-        return 0.0, 0.0
-    block = max(1, CHUNK // len(seen))
-    chances = np.full(len(seen), 1.0 / len(seen))
+    block = max(1, CHUNK // len(gains))
+    chances = np.full(len(gains), 1.0 / len(gains))
     sums = [
-        random.multinomial(len(seen), chances, size=min(block, DRAWS - start)) @ seen
+        random.multinomial(len(gains), chances, size=min(block, DRAWS - start)) @ gains
         for start in range(0, DRAWS, block)
     ]
     low, high = np.quantile(np.concatenate(sums), [0.025, 0.975])
@@ -135,25 +140,46 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def compare(runs: dict[str, Targets], methods: dict[str, str]) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Summary:
+    """What is left of a run's targets once its strongest attack is known: small, so that many runs fit side by side."""
+
+    method: str
+    strongest: str
+    called: np.ndarray
+    """float64 [T, N]."""
+    weights: np.ndarray
+    """float64 [T, N]."""
+
+    @classmethod
+    def of(cls, method: str, targets: Targets) -> Summary:
+        """Of all targets of one run."""
+        chosen = strongest(targets)
+        return cls(method, chosen.chosen, chosen.called, targets.weights)
+
+    @property
+    def accuracies(self) -> np.ndarray:
+        """Of the strongest attack on each target, [T]."""
+        return 0.5 + (self.called * self.weights).sum(axis=1)
+
+
+def compare(runs: dict[str, Summary]) -> pd.DataFrame:
     """The strongest honest strategy against each run, and each run against the natural one.
 
     Args:
-        runs: targets by run, seeds in the same order.
-        methods: each run's method; the first run of `natural` is what others are compared with.
+        runs: by name, seeds in the same order; the first of method `natural` is what others are compared with.
 
     Returns:
         A row for each run. `accuracy`: mean over seeds, `accuracy_sd` over seeds, `accuracy_low` and `_high` a bootstrap over
         records. `difference` from natural training with its bootstrap; `p_records`: the swap test over records, `p_holm`: that for
         all defenses together; `p_seeds`: a paired t-test over seeds; `seeds_agree`: whether all seeds have the same sign.
-        Columns of the difference are empty for the natural run itself and without one; `p_seeds` with one seed.
+        Columns of the difference are empty for the natural run itself and without one; the last two with one seed.
     """
-    chosen = {run: strongest(targets) for run, targets in runs.items()}
-    natural = next((run for run in runs if methods[run] == "natural"), None)
-    rows = [_row(run, methods[run], targets, chosen[run]) for run, targets in runs.items()]
-    for row in rows:
-        if natural is not None and row["run"] != natural:
-            row |= _difference(runs[row["run"]], chosen[row["run"]], chosen[natural])
+    natural = next((run for run, summary in runs.items() if summary.method == "natural"), None)
+    rows = []
+    for run, summary in runs.items():
+        compared = natural is not None and run != natural
+        rows.append(_row(run, summary) | (_difference(summary, runs[str(natural)]) if compared else {}))
     table = pd.DataFrame(rows, columns=COLUMNS)
     tested = table.p_records.notna()
     table.loc[tested, "p_holm"] = holm(table.loc[tested, "p_records"].to_numpy(float))
@@ -166,13 +192,13 @@ COLUMNS = (
 )
 
 
-def _row(run: str, method: str, targets: Targets, chosen: Strongest) -> dict:
-    by_seed = 0.5 + (chosen.called * targets.weights).sum(axis=1)
-    low, high = _accuracy_interval(chosen.called, targets.weights)
+def _row(run: str, summary: Summary) -> dict:
+    low, high = _accuracy_interval(summary.called, summary.weights)
+    by_seed = summary.accuracies
     return {
         "run": run,
-        "method": method,
-        "strongest": chosen.chosen,
+        "method": summary.method,
+        "strongest": summary.strongest,
         "seeds": len(by_seed),
         "accuracy": by_seed.mean(),
         "accuracy_sd": by_seed.std(ddof=1) if len(by_seed) > 1 else None,
@@ -189,21 +215,23 @@ def _accuracy_interval(called: np.ndarray, weights: np.ndarray) -> tuple[float, 
         count = side.sum(axis=1, keepdims=True)
         centred -= np.where(side, np.where(side, called, 0.0).sum(axis=1, keepdims=True) / count, 0.0)
     mean = 0.5 + (called * weights).sum(axis=1).mean()
-    low, high = bootstrap_interval((centred * weights).mean(axis=0))
+    low, high = bootstrap_interval((centred * weights).mean(axis=0)[(weights != 0).any(axis=0)])
     return mean + low, mean + high
 
 
-def _difference(targets: Targets, chosen: Strongest, natural: Strongest) -> dict:
-    gains = (chosen.called - natural.called) * targets.weights
+def _difference(summary: Summary, natural: Summary) -> dict:
+    changed = summary.called - natural.called
+    gains = changed * summary.weights
     by_seed = gains.sum(axis=1)
-    low, high = _accuracy_interval(chosen.called - natural.called, targets.weights)
+    low, high = _accuracy_interval(changed, summary.weights)
+    agree = bool((np.sign(by_seed) == np.sign(by_seed.mean())).all()) if len(by_seed) > 1 else None
     return {
         "difference": by_seed.mean(),
         "difference_low": low - 0.5,
         "difference_high": high - 0.5,
         "p_records": swap_test(gains.mean(axis=0)),
         "p_seeds": _p_over_seeds(by_seed),
-        "seeds_agree": bool((np.sign(by_seed) == np.sign(by_seed.mean())).all()),
+        "seeds_agree": agree,
     }
 
 

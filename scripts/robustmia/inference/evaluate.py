@@ -135,7 +135,13 @@ def _areas_and_rates(attempt: Attempt, records: Evaluated) -> dict:
         rate = roc.true_positive_rate_at(false_positive_rate, nonmembers) if curved else None
         rate_low, rate_high = (None, None) if rate is None else exact_interval(rate, members)
         row |= {name: rate, f"{name}_low": rate_low, f"{name}_high": rate_high}
-    return row | {"members": members, "nonmembers": nonmembers}
+    return row | {"unresolved": _unresolved(nonmembers), "members": members, "nonmembers": nonmembers}
+
+
+def _unresolved(nonmembers: int) -> str | None:
+    """Why rates at low false positive rates are empty."""
+    lacking = [f"{100 * rate:g} %" for rate in LOW_RATES.values() if rate * nonmembers < 1.0]
+    return f"{nonmembers} non-members do not resolve {' and '.join(lacking)}" if lacking else None
 
 
 def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -49,58 +49,64 @@ def risk_of(judged: Judged, attempt: str = OVERALL) -> np.ndarray:
 
 
 def exposure_table(runs: dict[tuple[str, int], Judged], natural: str | None) -> pd.DataFrame:
-    """A row for each member of each target model: its risk under the joint strategy, and the change from natural training.
+    """A row for each record of each target model: its risk under the joint strategy, and the change from natural training.
 
     Args:
         runs: by run and seed; targets of one seed have the same records in the same order.
-        natural: the run that others are compared with; None: there is none.
+        natural: the run that others are compared with, whose own change is empty; None: there is none, and all are.
     """
     parts = []
     for (run, seed), judged in runs.items():
-        members = judged.is_member
-        part = {"run": run, "seed": seed, "record": judged.rows[members], "label": judged.labels[members]}
-        part["risk"] = risk_of(judged)[members]
-        if natural is not None and run != natural:
-            part["risk_change"] = part["risk"] - risk_of(runs[natural, seed])[members]
+        risk, compared = risk_of(judged), natural is not None and run != natural
+        part = {
+            "run": run,
+            "seed": seed,
+            "record": judged.rows,
+            "label": judged.labels,
+            "member": judged.is_member,
+            "risk": risk,
+            "risk_change": risk - risk_of(runs[str(natural), seed]) if compared else np.nan,
+        }
         parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)
+
+
+AGREEMENT_COLUMNS = (
+    *("kind", "run_a", "seed_a", "run_b", "seed_b", "members"),
+    *("spearman", "overlap", "nonmember_spearman", "nonmember_overlap"),
+)
 
 
 def agreement_table(exposure: pd.DataFrame) -> pd.DataFrame:
     """How far pairs of target models agree on who is exposed, over the records that are members of both.
 
     Pairs are two runs of one seed, and two seeds of one run. `spearman`: rank correlation of the risks; `overlap`: the part
-    of the most exposed 5 % that both have in common; `overlap_by_chance`: what it would be for unrelated risks.
+    of the most exposed 5 % that both have in common. `nonmember_*` are the same over records that are members of neither: the
+    agreement without any exposure, since both models are attacked with shadow models that have much in common.
     """
-    targets = {key: rows.set_index("record").risk for key, rows in exposure.groupby(["run", "seed"], sort=False)}
+    targets = {key: rows.set_index("record") for key, rows in exposure.groupby(["run", "seed"], sort=False)}
     rows = []
     for (run_a, seed_a), (run_b, seed_b) in combinations(targets, 2):
         if (seed_a == seed_b) == (run_a == run_b):
             continue
-        both = pd.concat([targets[run_a, seed_a], targets[run_b, seed_b]], axis=1, join="inner").to_numpy()
-        rows.append(
-            {
-                "kind": "methods" if seed_a == seed_b else "seeds",
-                "run_a": run_a,
-                "seed_a": seed_a,
-                "run_b": run_b,
-                "seed_b": seed_b,
-                "members": len(both),
-                **_agreement(both),
-            }
-        )
-    columns = ["kind", "run_a", "seed_a", "run_b", "seed_b", "members", "spearman", "overlap", "overlap_by_chance"]
-    return pd.DataFrame(rows, columns=columns)
+        pair = targets[run_a, seed_a], targets[run_b, seed_b]
+        members, nonmembers = (_risks_of_both(*pair, member=side) for side in (True, False))
+        row = {"kind": "methods" if seed_a == seed_b else "seeds", "run_a": run_a, "seed_a": seed_a}
+        row |= {"run_b": run_b, "seed_b": seed_b, "members": len(members), **_agreement(members)}
+        rows.append(row | {f"nonmember_{name}": value for name, value in _agreement(nonmembers).items()})
+    return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
+
+
+def _risks_of_both(one: pd.DataFrame, other: pd.DataFrame, member: bool) -> np.ndarray:
+    """Risks by two models of the records that are members, or are not, of both, [N, 2]."""
+    sides = [target.risk[target.member == member] for target in (one, other)]
+    return pd.concat(sides, axis=1, join="inner").to_numpy()
 
 
 def _agreement(risks: np.ndarray) -> dict[str, float | None]:
-    """Of the risks of the same members by two models, [N, 2]."""
-    most = max(1, round(MOST * len(risks)))
+    """Of the risks of the same records by two models, [N, 2]; empty where one of them sees no difference."""
     if len(risks) < 2 or (risks == risks[0]).all(axis=0).any():
-        return {"spearman": None, "overlap": None, "overlap_by_chance": None}
+        return {"spearman": None, "overlap": None}
+    most = max(1, round(MOST * len(risks)))
     top = [set(np.argsort(-column, kind="stable")[:most]) for column in risks.T]
-    return {
-        "spearman": float(spearmanr(*risks.T).statistic),
-        "overlap": len(top[0] & top[1]) / most,
-        "overlap_by_chance": most / len(risks),
-    }
+    return {"spearman": float(spearmanr(*risks.T).statistic), "overlap": len(top[0] & top[1]) / most}

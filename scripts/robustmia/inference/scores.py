@@ -16,13 +16,13 @@ def log_odds(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     of 17 on.
 
     Args:
-        logits: [N, K], or [N, T, K] of T inputs for each record, whose mean log odds are the score.
+        logits: [N, K]; or [N, K, K] of the targeted signal, whose rows other than y are averaged over.
         labels: [N], in 0..K-1.
 
     Returns:
         float64 [N], within a million.
     """
-    z = logits.astype(np.float64)
+    z = _without_clean(logits, labels).astype(np.float64)
     true_class = np.broadcast_to(labels.reshape(-1, *[1] * (z.ndim - 1)), (*z.shape[:-1], 1))
     z_y = np.take_along_axis(z, true_class, axis=-1)[..., 0]
     np.put_along_axis(z, true_class, -np.inf, axis=-1)
@@ -30,12 +30,20 @@ def log_odds(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return odds.mean(axis=tuple(range(1, odds.ndim)))
 
 
+def _without_clean(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Of the targeted signal [N, K, K] the rows of the K - 1 inputs that were moved, [N, K - 1, K]; others as they are."""
+    if logits.ndim == 2:
+        return logits
+    count, classes = logits.shape[:2]
+    return logits[np.arange(classes) != labels[:, None]].reshape(count, classes - 1, classes)
+
+
 def negative_modified_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(1 - p_y) log p_y + sum over i != y of p_i log(1 - p_i), at most 0 (Song and Mittal 2021, equation 6, sign reversed).
 
     Arguments as for `log_odds`. log(1 - p_i) is the logarithm of the sum of the other probabilities, so nothing saturates.
     """
-    z = logits.astype(np.float64)
+    z = _without_clean(logits, labels).astype(np.float64)
     log_p = z - logsumexp(z, axis=-1, keepdims=True)
     likeliest = log_p.argmax(axis=-1)[..., None]
     with np.errstate(divide="ignore"):  # of the likeliest class alone, whose rest is summed instead

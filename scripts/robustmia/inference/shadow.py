@@ -39,10 +39,20 @@ class View:
     """bool [n]: non-members of the model, of whom RMIA takes those of the other half of the records as its population."""
 
     def of_shadow(self, model: int) -> View:
-        """One shadow model in the place of the target, attacked with the others."""
-        others = np.arange(len(self.reference)) != model
-        inside = self.inside[model]
+        """One shadow model in the place of the target, attacked with the others.
+
+        Its complement, which has all records that it has not, stays out too: else a record inside it would be inside fewer
+        of the others than a record outside, and the numbers alone would tell them apart.
+        """
+        inside, others = self.inside[model], others_of(self.inside, model)
         return View(self.reference[model], self.reference[others], self.inside[others], self.labels, ~inside)
+
+
+def others_of(inside: np.ndarray, model: int) -> np.ndarray:
+    """Which shadow models attack one that stands in for the target, bool [R]: all but itself and its complement."""
+    others = ~(inside == ~inside[model]).all(axis=1)
+    others[model] = False
+    return others
 
 
 ShadowStrategy = Callable[[View], np.ndarray]

@@ -14,6 +14,7 @@ from robustmia.inference.shadow import (
     SHADOW_STRATEGIES,
     ShadowStrategy,
     View,
+    others_of,
     rmia_offline,
     tuned_offset,
 )
@@ -21,10 +22,7 @@ from robustmia.inference.strategies import MORE_STRATEGIES, STRATEGIES, Strategy
 from robustmia.inference.targeted import Classifier, features, from_shadows, held_out
 from robustmia.logits import SignalLogits
 
-OWN_VARIANCES = ("lira_online", "lira_offline")
-FEWEST_FOR_OWN_VARIANCES = (
-    6  # shadow models; of fewer, one that is attacked with the others would leave a record only one
-)
+FEWEST = 6  # shadow models: one that stands in for the target leaves two that have a record, and two that have not
 
 
 def strong_attempts(
@@ -43,11 +41,11 @@ def strong_attempts(
         classifier: of I_T.
 
     Raises:
-        ValueError: fewer than 4 shadow models, or a record that is not inside half of them.
+        ValueError: fewer than 6 shadow models, or a record that is not inside half of them.
     """
     models = len(inside)
-    if models < 4 or (2 * inside.sum(axis=0) != models).any():
-        raise ValueError(f"{models} shadow models; at least 4 are needed, with each record inside half of them")
+    if models < FEWEST or (2 * inside.sum(axis=0) != models).any():
+        raise ValueError(f"{models} shadow models; at least {FEWEST} are needed, with each record inside half of them")
     records = Evaluated.of(signals["benign"], inside)
     attempts = []
     for name, signal in signals.items():
@@ -84,8 +82,7 @@ def _with_shadows(name: str, signal: SignalLogits, shadows: np.ndarray, records:
     strategies: dict[str, ShadowStrategy] = dict(SHADOW_STRATEGIES)
     strategies["rmia_offline"] = partial(rmia_offline, offset=tuned_offset(view))
     for strategy, attack in strategies.items():
-        if strategy not in OWN_VARIANCES or len(reference) >= FEWEST_FOR_OWN_VARIANCES:
-            yield Attempt(name, strategy, attack(view), _on_shadows(attack, view))
+        yield Attempt(name, strategy, attack(view), _on_shadows(attack, view))
 
 
 def _on_shadows(attack: Callable[[View], np.ndarray], view: View) -> np.ndarray:
@@ -97,13 +94,24 @@ def i_t(signal: SignalLogits, shadows: np.ndarray | None, records: Evaluated, cl
     x = features(both_sides(signal), records.labels)
     probability, called = held_out(classifier, x, records.is_member, records.labels)
     attempts = [Attempt("targeted", "I_T", probability, own_calls={"split": called})]
-    if shadows is not None and records.inside is not None:
-        labels = np.tile(records.labels, len(shadows))
-        shadow_x = np.concatenate([features(logits, records.labels) for logits in shadows])
-        from_them = from_shadows(classifier, x, records.labels, shadow_x, records.inside.ravel(), labels)
-        calls = {"shadow": (from_them >= 0.5).astype(float)}
-        attempts.append(Attempt("targeted", "I_T_shadow", from_them, own_calls=calls))
+    if shadows is not None:
+        attempts.append(_i_t_shadow(x, shadows, records, classifier))
     return attempts
+
+
+def _i_t_shadow(x: np.ndarray, shadows: np.ndarray, records: Evaluated, classifier: Classifier) -> Attempt:
+    """The target judged by classifiers fitted on all shadow models, each shadow model by those fitted on others."""
+    assert records.inside is not None
+    inside, of_shadows = records.inside, np.array([features(logits, records.labels) for logits in shadows])
+
+    def judged(asked: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+        labels = np.tile(records.labels, int(fitted.sum()))
+        x_fitted = of_shadows[fitted].reshape(len(labels), -1)
+        return from_shadows(classifier, asked, records.labels, x_fitted, inside[fitted].ravel(), labels)
+
+    scores = judged(x, np.ones(len(shadows), bool))
+    stand_ins = [judged(of_shadows[model], others_of(inside, model)) for model in range(len(shadows))]
+    return Attempt("targeted", "I_T_shadow", scores, np.array(stand_ins))
 
 
 def _joint(attempts: list[Attempt], inside: np.ndarray) -> Attempt:

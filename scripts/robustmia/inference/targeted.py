@@ -41,7 +41,7 @@ def _classifier(name: Classifier) -> Pipeline:
     classifiers: dict[str, ClassifierMixin] = {
         "logistic": LogisticRegression(class_weight="balanced", max_iter=1000),
         "random_forest": RandomForestClassifier(200, min_samples_leaf=5, class_weight="balanced", random_state=0),
-        "neural_network": MLPClassifier((64,), alpha=1e-2, early_stopping=True, max_iter=200, random_state=0),
+        "neural_network": MLPClassifier((32,), alpha=1.0, solver="lbfgs", max_iter=5000, random_state=0),
     }
     return make_pipeline(StandardScaler(), classifiers[name])
 
@@ -91,8 +91,13 @@ def from_shadows(
 
 
 def fit_and_ask(name: Classifier, x: np.ndarray, is_member: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """The probability of being a member of the records asked about, [M], after a fit on others."""
-    return _classifier(name).fit(x, is_member).predict_proba(asked)[:, 1]
+    """The probability of being a member of the records asked about, [M], after a fit on others, both sides alike in weight."""
+    p = _classifier(name).fit(x, is_member).predict_proba(asked)[:, 1]
+    if name != "neural_network":
+        return p  # fitted with balanced weights, which the network does not take
+    members = is_member.mean()
+    balanced = p * (1.0 - members), (1.0 - p) * members
+    return balanced[0] / (balanced[0] + balanced[1])
 
 
 def _groups(is_member: np.ndarray, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

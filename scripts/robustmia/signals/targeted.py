@@ -28,16 +28,11 @@ class Targeted(Signal, PerturbationSettings):
 
         from robustmia.attacks import Ball, pgd, targeted_loss
 
-        clean = model(images)
-        classes = clean.shape[1]
-        targets = torch.arange(classes, device=images.device).repeat(len(images))
-        wrong = targets != labels.repeat_interleave(classes)
-        repeated, targets = images.repeat_interleave(classes, 0)[wrong], targets[wrong]
-        ball, size = Ball(self.norm, self.epsilon), self.resolved_step_size
-        said = []
-        for some, theirs in zip(repeated.split(len(images)), targets.split(len(images)), strict=True):
-            goal = targeted_loss(theirs)
-            said.append(model(pgd(model, some, goal, ball, steps=self.steps, step_size=size, start="clean")))
-        answers = clean.repeat_interleave(classes, 0)
-        answers[wrong] = torch.cat(said)
-        return answers.view(len(images), classes, classes)
+        clean, rows = model(images), torch.arange(len(images), device=images.device)
+        classes, ball, size = clean.shape[1], Ball(self.norm, self.epsilon), self.resolved_step_size
+        answers = clean.unsqueeze(1).repeat(1, classes, 1)
+        for shift in range(1, classes):
+            targets = (labels + shift) % classes
+            moved = pgd(model, images, targeted_loss(targets), ball, steps=self.steps, step_size=size, start="clean")
+            answers[rows, targets] = model(moved)
+        return answers
