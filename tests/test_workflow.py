@@ -212,6 +212,7 @@ def test_the_summary_shows_the_table(smoke):
     (smoke.folder / "summary.yaml").write_text(yaml.safe_dump(config))
     shown = summary(smoke.folder / "summary.yaml")
     assert "| natural " in shown
+    assert "Against natural training (" in shown
     assert f"report   {results(smoke) / 'report.html'}" in shown
 
 

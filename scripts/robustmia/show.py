@@ -1,4 +1,4 @@
-"""What `make run` ends with: the main table, and where everything is. `python -m robustmia.show config.yaml`"""
+"""What `make run` ends with: the main table, the findings, and where all is. `python -m robustmia.show config.yaml`"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from robustmia.errors import UserError
 
 
 def summary(config_path: str | Path) -> str:
-    """The paper's table of each data set and the paths of the results.
+    """The paper's table of each data set, what it says in words, and the paths of the results.
 
     Raises:
         UserError: the configuration is not sound, or the tables are not there yet.
@@ -25,6 +25,9 @@ def summary(config_path: str | Path) -> str:
         if not table.exists():
             raise UserError(f"{table}: not there yet; run make run")
         parts.append(f"{dataset}\n\n{table.read_text(encoding='utf-8')}")
+        findings = results / "tables" / dataset / "findings.md"
+        words = findings.read_text(encoding="utf-8").split("\n\n")[1:-1]  # but for how they were found
+        parts += [f"{paragraph}\n" for paragraph in words]
     where = {"tables": results / "tables", "figures": results / "figures", "report": results / "report.html"}
     return "\n".join(["", *parts, *(f"{name:8} {path}" for name, path in where.items())])
 
