@@ -13,6 +13,7 @@ import seaborn as sns
 from matplotlib.colors import to_rgba
 
 from robustmia import plots
+from robustmia.data.records import Records
 from robustmia.figure_settings import FigureSettings
 from robustmia.logits import Examples
 from robustmia.tables import leakage_and_gap
@@ -270,3 +271,70 @@ def test_a_models_own_verifier_is_left_out_of_figures():
     figure = plots.inference_accuracy(pd.DataFrame(rows), ["a"], FigureSettings())
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len([label for label in labels if "honest split" in label]) == 1
+
+
+def test_areas_are_in_the_order_of_the_table_and_means_over_seeds():
+    rows = [
+        {"signal": signal, "strategy": strategy, "run": run, "seed": seed, "auc": area + 0.02 * seed}
+        for run, shift in (("b", 0.0), ("a", 0.1))
+        for seed in (0, 1)
+        for signal, strategy, area in (
+            ("s", "I_B", 0.5),
+            ("s", "lira_online", 0.6),
+            ("t", "correctness", 0.9),
+            ("all", "joint", 0.7),
+        )
+        for area in [area + shift]
+    ]
+    figure = plots.attacks(pd.DataFrame(rows), ["a", "b"], FigureSettings())
+    axis = figure.axes[0]
+    labels = [text.get_text() for text in axis.get_yticklabels()]
+    assert [label.rpartition(", ")[2] for label in labels] == ["s", "s", "all"]
+    assert labels[1:] == ["lira online, s", "joint, all"]
+    assert [text.get_text() for text in axis.texts] == ["0.61", "0.51", "0.71", "0.61", "0.81", "0.71"]
+
+
+def exposure() -> pd.DataFrame:
+    """Four members and a non-member under natural training and a defense, two seeds."""
+    rows = []
+    for seed in (1, 0):
+        for run in ("natural", "pgd"):
+            for record, (before, after, member) in enumerate(
+                [(0.1, 0.3, True), (0.2, 0.9, True), (0.5, 0.4, True), (0.3, 0.6, True), (0.0, 1.0, False)]
+            ):
+                risk = before if run == "natural" else after
+                change = None if run == "natural" else after - before
+                rows.append([run, seed, record, record % 2, member, risk + 0.01 * seed, change])
+    return pd.DataFrame(rows, columns=["run", "seed", "record", "label", "member", "risk", "risk_change"])
+
+
+def test_the_most_exposed_members_are_shown_with_both_risks():
+    images = np.arange(5 * 4, dtype=np.uint8).reshape(5, 1, 2, 2)
+    records = Records(images, np.arange(5) % 2, ("even", "odd"))
+    figure = plots.exposed(exposure(), ["natural", "pgd"], records, FigureSettings())
+    shown = [axis for axis in figure.axes if axis.images]
+    assert [axis.get_title() for axis in shown] == ["odd", "odd", "even", "even"]
+    assert [axis.get_xlabel() for axis in shown] == ["21 → 91", "31 → 61", "11 → 31", "51 → 41"]
+    np.testing.assert_allclose(shown[0].images[0].get_array(), images[1, 0] / 255)
+    assert figure.axes[0].get_ylabel() == "pgd"
+
+
+def test_without_a_defense_nobody_is_exposed_and_the_figure_says_so():
+    table = exposure()
+    figure = plots.exposed(table[table.run == "natural"], ["natural"], Records(*[None] * 3), FigureSettings())
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no defense beside natural training"]
+
+
+def test_agreement_is_symmetric_with_seeds_on_the_diagonal():
+    table = pd.DataFrame(
+        [
+            ["methods", "a", "b", 0.4, 0.1],
+            ["methods", "a", "b", 0.6, 0.1],
+            ["seeds", "a", "a", 0.9, 0.2],
+            ["seeds", "b", "b", 0.7, 0.0],
+        ],
+        columns=["kind", "run_a", "run_b", "spearman", "nonmember_spearman"],
+    )
+    figure = plots.exposure_agreement(table, ["a", "b"], FigureSettings())
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["0.90\n(0.20)", "0.50\n(0.10)", "0.50\n(0.10)", "0.70\n(0.00)"]

@@ -67,7 +67,8 @@ def _colors(runs: Sequence[str], settings: FigureSettings) -> dict[str, tuple[fl
 
 
 def _symbol(strategy: str) -> str:
-    return rf"$\mathcal{{I}}_\mathrm{{{strategy.removeprefix('I_')}}}$"
+    name, _, rest = strategy.removeprefix("I_").partition("_")
+    return rf"$\mathcal{{I}}_\mathrm{{{name}}}$ {rest}".rstrip()
 
 
 def _grid(
@@ -411,22 +412,23 @@ def _short(name: str) -> str:
 
 def attacks(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
     """AUC of every strategy on every signal against each run, mean over seeds; a strategy's AUC needs no threshold."""
-    areas = table.groupby(["signal", "strategy", "run"], sort=False).auc.mean().unstack("run")[list(runs)]
-    areas = areas[areas.index.get_level_values("strategy") != "correctness"]
+    table = table[table.strategy != "correctness"]
+    order = pd.MultiIndex.from_frame(table[["signal", "strategy"]].drop_duplicates())
+    areas = table.groupby(["signal", "strategy", "run"]).auc.mean().unstack("run").loc[order, list(runs)]
     figure, axes = _grid(1, 1, settings)
     axis = axes[0, 0]
-    labels = [f"{strategy.replace('_', ' ')}, {signal}" for signal, strategy in areas.index]
-    furthest = max(0.02, float((areas - 0.5).abs().to_numpy().max()))
+    labels = [
+        f"{_symbol(name) if name.startswith('I_') else name.replace('_', ' ')}, {signal}"
+        for signal, name in areas.index
+    ]
     sns.heatmap(
         areas.set_axis(labels).set_axis([run.replace("_", " ") for run in runs], axis=1),
         ax=axis,
         annot=True,
         fmt=".2f",
         annot_kws={"size": settings.font_size - 2.5},
-        cmap="vlag",
-        center=0.5,
-        vmin=0.5 - furthest,
-        vmax=0.5 + furthest,
+        cmap="OrRd",
+        vmin=min(0.48, float(areas.to_numpy().min())),
         cbar_kws={"label": "AUC", "shrink": 0.5},
     )
     for boundary in np.flatnonzero(np.diff(areas.index.get_level_values("signal").factorize()[0])) + 1:
@@ -459,31 +461,38 @@ def exposed(table: pd.DataFrame, runs: Sequence[str], records: Records, settings
         for axis, record in zip(axes[row], most.itertuples(), strict=False):
             axis.set_axis_on()
             _show(axis, records.images[record.record] / 255.0)
-            axis.set_title(_short(records.class_names[record.label]), pad=2)
+            axis.set_title(_short(records.class_names[record.label]), pad=2, fontsize=settings.font_size - 1.5)
             before = record.risk - record.risk_change
-            axis.set_xlabel(f"{100 * before:.0f} → {100 * record.risk:.0f} %", labelpad=1)
+            axis.set_xlabel(
+                f"{100 * before:.0f} → {100 * record.risk:.0f}", labelpad=1, fontsize=settings.font_size - 2.0
+            )
         axes[row, 0].set_ylabel(run.replace("_", "\n"), fontsize=settings.font_size - 1.5)
+    figure.supxlabel("risk under natural training → under the defense (%)", fontsize=settings.font_size - 1.0)
     if not shown:
         axes[0, 0].text(0.0, 0.5, "no defense beside natural training", color=GREY)
     return figure
 
 
 def exposure_agreement(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
-    """Rank correlation of members' risks between runs of one seed, and on the diagonal between seeds of one run; means."""
+    """Rank correlation of members' risks between runs of one seed, and on the diagonal between seeds of one run; means.
+
+    In brackets that of non-members: the agreement without exposure.
+    """
     correlation = pd.DataFrame(np.nan, index=list(runs), columns=list(runs))
-    for (kind, run_a, run_b), rows in table.groupby(["kind", "run_a", "run_b"]):
-        mean = rows.spearman.mean()
+    text = pd.DataFrame("", index=list(runs), columns=list(runs))
+    for (run_a, run_b), rows in table.groupby(["run_a", "run_b"]):
+        mean, baseline = rows.spearman.mean(), rows.nonmember_spearman.mean()
         for one, other in ((run_a, run_b), (run_b, run_a)):
-            if kind == "methods" or run_a == run_b:
-                correlation.loc[one, other] = mean
+            correlation.loc[one, other] = mean
+            text.loc[one, other] = f"{mean:.2f}\n({baseline:.2f})"
     names = [run.replace("_", " ") for run in runs]
     figure, axes = _grid(1, 1, settings)
     sns.heatmap(
         correlation.set_axis(names).set_axis(names, axis=1),
         ax=axes[0, 0],
-        annot=True,
-        fmt=".2f",
-        annot_kws={"size": settings.font_size - 2.0},
+        annot=text.to_numpy(),
+        fmt="",
+        annot_kws={"size": settings.font_size - 3.0},
         cmap="crest",
         vmin=min(0.0, float(np.nanmin(correlation, initial=0.0))),
         vmax=1.0,
