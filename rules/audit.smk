@@ -5,11 +5,6 @@ AUDIT = f"{RESULTS}/audit/{{audit}}"
 NONE = "(?!)"  # matches nothing
 
 
-def of_audit(lookup):
-    """A lookup of the plan by audit, as an input or params function."""
-    return lambda wildcards: lookup(wildcards.audit)
-
-
 rule audited_images:
     output:
         records=f"{AUDIT}/dataset.npz",

@@ -52,3 +52,8 @@ def judged_of_dataset(stage):
     return lambda wildcards: plan.each_target(
         f"{RESULTS}/{stage}/{TARGET}/judged.npz", wildcards.dataset
     )
+
+
+def of_audit(lookup):
+    """A lookup of the plan by audit, as an input or params function."""
+    return lambda wildcards: lookup(wildcards.audit)
