@@ -9,7 +9,7 @@ from robustmia.inference.attempts import Evaluated, Judged, correctness, judge, 
 from robustmia.inference.comparison import Summary, Targets, compare
 from robustmia.inference.evaluate import Identity, membership_table, robustness_table
 from robustmia.inference.soundness import require_unbroken
-from robustmia.inference.strategies import MORE_STRATEGIES, STRATEGIES
+from robustmia.inference.strategies import FURTHER, STRATEGIES
 from robustmia.inference.strong import i_t
 from robustmia.inference.targeted import Classifier
 from robustmia.logits import SignalLogits
@@ -28,7 +28,7 @@ def audit_tables(
         in_ball = [signal for signal in ("benign", "adversarial") if signal in signals]
         require_unbroken(name, signals["verified"], signals, in_ball)
     records = Evaluated.of(next(iter(signals.values())))
-    attempts = plain_attempts((*STRATEGIES, *MORE_STRATEGIES), signals)
+    attempts = plain_attempts((*STRATEGIES, *FURTHER), signals)
     attempts += [correctness(signal, answers) for signal, answers in signals.items() if signal != "targeted"]
     if "targeted" in signals:
         attempts += i_t(signals["targeted"], None, records, classifier)

@@ -32,14 +32,14 @@ class Strategy:
     score: Score
 
 
-# Bounds b of z_k - z_y, 0 at y, are logits that make the true class least likely: their log odds are -log sum of exp b_k.
-STRATEGIES = (  # of Song et al. 2019, section 3
+# The paper's (Song et al. 2019, section 3). Bounds b of z_k - z_y, 0 at y, are logits that make the true class least likely: their log odds are -log sum of exp b_k.
+STRATEGIES = (
     Strategy("I_B", "benign", log_odds),
     Strategy("I_A", "adversarial", log_odds),
     Strategy("I_V", "verified", log_odds),
     Strategy("I_V_own", "verified_own", log_odds),
 )
-MORE_STRATEGIES = (
+FURTHER = (
     Strategy("mean_log_odds", "targeted", log_odds),
     *(
         Strategy("modified_entropy", signal, negative_modified_entropy)

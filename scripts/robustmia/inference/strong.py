@@ -18,7 +18,7 @@ from robustmia.inference.shadow import (
     rmia_offline,
     tuned_offset,
 )
-from robustmia.inference.strategies import MORE_STRATEGIES, STRATEGIES, Strategy
+from robustmia.inference.strategies import FURTHER, STRATEGIES, Strategy
 from robustmia.inference.targeted import Classifier, features, from_shadows, held_out
 from robustmia.logits import SignalLogits
 
@@ -61,7 +61,7 @@ def strong_attempts(
 def _plain(name: str, signal: SignalLogits, shadows: np.ndarray) -> list[Attempt]:
     """The strategies that look at the target alone; shadow models are there for thresholds and risks."""
     attempts = []
-    for strategy in (*STRATEGIES, *MORE_STRATEGIES):
+    for strategy in (*STRATEGIES, *FURTHER):
         if strategy.signal == name:
             (attempt,) = plain_attempts([strategy], {name: signal})
             scores = _of_each(strategy, shadows, Evaluated.of(signal).labels)
