@@ -32,7 +32,8 @@ class Strategy:
     score: Score
 
 
-# The paper's (Song et al. 2019, section 3). Bounds b of z_k - z_y, 0 at y, are logits that make the true class least likely: their log odds are -log sum of exp b_k.
+# The paper's (Song et al. 2019, section 3). Bounds b of z_k - z_y, 0 at y, are logits that make the true class least likely:
+# their log odds are -log sum of exp b_k.
 STRATEGIES = (
     Strategy("I_B", "benign", log_odds),
     Strategy("I_A", "adversarial", log_odds),
