@@ -23,12 +23,14 @@ from robustmia.audit.signal_files import load_signals, save_signals
 from robustmia.config import read_config
 from robustmia.data.digits import Digits
 from robustmia.errors import UserError
+from robustmia.inference.attempts import plain_attempts
 from robustmia.inference.scores import (
     log_odds,
     log_odds_of_probabilities,
     negative_modified_entropy,
     negative_modified_entropy_of_probabilities,
 )
+from robustmia.inference.strategies import STRATEGIES, Strategy
 from robustmia.logits import SignalLogits, SignalProbabilities, VerifiedBounds
 from robustmia.models import build_network
 
@@ -119,6 +121,15 @@ def test_scores_of_probabilities_are_those_of_their_logits_and_tie_where_they_sa
     for score in (log_odds_of_probabilities, negative_modified_entropy_of_probabilities):
         assert np.isfinite(score(ends, np.array([0, 0]))).all()
         assert np.diff(score(ends, np.array([0, 0]))) < 0
+
+
+def test_a_score_that_knows_no_probabilities_is_left_out_where_there_are_none_but_those(tmp_path):
+    own = Strategy("mine", "benign", lambda logits, labels: logits.max(axis=1))
+    names = [
+        [attempt.strategy for attempt in plain_attempts([STRATEGIES[0], own], read(tmp_path, arrays)[0])]
+        for arrays in (theirs(), ours())
+    ]
+    assert names == [["I_B"], ["I_B", "mine"]]
 
 
 BAD = {

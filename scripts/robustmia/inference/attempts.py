@@ -101,16 +101,15 @@ def both_sides(signal: SignalLogits) -> np.ndarray:
 
 
 def plain_attempts(strategies: Iterable[Strategy], signals: dict[str, SignalLogits]) -> list[Attempt]:
-    """Those strategies whose signal is there."""
+    """Those strategies whose signal is there; where it has probabilities, those whose score knows what to do with them."""
     attempts = []
     for strategy in strategies:
-        if strategy.signal in signals:
-            signal = signals[strategy.signal]
-            probabilities = isinstance(signal, SignalProbabilities)
-            score = OF_PROBABILITIES[strategy.score] if probabilities else strategy.score
-            attempts.append(
-                Attempt(strategy.signal, strategy.name, score(both_sides(signal), Evaluated.of(signal).labels))
-            )
+        signal = signals.get(strategy.signal)
+        probabilities = isinstance(signal, SignalProbabilities)
+        score = OF_PROBABILITIES.get(strategy.score) if probabilities else strategy.score
+        if signal is not None and score is not None:
+            scores = score(both_sides(signal), Evaluated.of(signal).labels)
+            attempts.append(Attempt(strategy.signal, strategy.name, scores))
     return attempts
 
 
