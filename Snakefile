@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from robustmia.config import check_audits, check_sources, read_config
 from robustmia.errors import UserError
 from robustmia.plan import Plan
-from snakemake import jobs as snakemake_jobs
+from robustmia.workflow import attend
 
 
 configfile: "config.yaml"
@@ -26,9 +26,7 @@ except UserError as error:
     sys.exit("\n".join(f"robustmia: {line}" for line in str(error).splitlines()))
 
 
-# Digests of the code are params of every rule. Snakemake's own look at scripts goes by their age, so that a clone or a
-# touch would rerun everything, and no setting that a Snakefile could change turns that off alone.
-snakemake_jobs.get_script_mtime = lambda path: 0.0
+failures = attend(workflow, Path(plan.results))
 
 
 include: "rules/common.smk"
@@ -63,3 +61,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.report.output,
+
+
+onerror:
+    failures.show(workflow.scheduler.failed)

@@ -5,12 +5,11 @@ from pathlib import Path
 from robustmia.jobs import job
 
 with job(snakemake):
-    from safetensors.torch import save_file
-
     from robustmia.data.records import Records
     from robustmia.device import pick_device
     from robustmia.shadows import train_shadows
     from robustmia.table_files import write_table
+    from robustmia.weight_files import save_weights
 
     weights, history, checkpoints = train_shadows(
         snakemake.params.spec,
@@ -19,7 +18,7 @@ with job(snakemake):
         pick_device(snakemake.threads),
         name="{dataset}/{run}/shadow".format(**snakemake.wildcards),
     )
-    save_file(weights, snakemake.output.models)
+    save_weights(weights, snakemake.output.models)
     write_table(history, snakemake.output.history)
 for checkpoint in checkpoints:  # now that everything is written
     checkpoint.discard()

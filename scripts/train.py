@@ -5,13 +5,12 @@ from pathlib import Path
 from robustmia.jobs import job
 
 with job(snakemake):
-    from safetensors.torch import save_file
-
     from robustmia.data.records import Records
     from robustmia.data.split import Split
     from robustmia.device import pick_device
     from robustmia.table_files import write_table
     from robustmia.training import Trainer
+    from robustmia.weight_files import save_weights
 
     spec, identity = snakemake.params.spec, snakemake.params.identity
     trainer = Trainer(
@@ -23,6 +22,6 @@ with job(snakemake):
         name="{dataset}/{run}/seed{seed}".format(**identity),
     )
     model, history = trainer.run()
-    save_file(model.state_dict(), snakemake.output.model)
+    save_weights(model.state_dict(), snakemake.output.model)
     write_table(history.assign(**identity)[[*identity, *history]], snakemake.output.history)
 trainer.checkpoint.discard()  # now that everything is written

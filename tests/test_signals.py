@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from robustmia.bounds.interval import Interval
 from robustmia.bounds.verifiers import VERIFIERS
@@ -22,6 +21,7 @@ from robustmia.signals.benign import Benign
 from robustmia.signals.target import Target
 from robustmia.signals.targeted import Targeted
 from robustmia.signals.verified import Verified
+from robustmia.weight_files import save_weights
 
 SPEC = {"architecture": {"name": "small_cnn", "width": 4}, "seed": 0}
 RECORDS = Digits(name="digits").load(Path("nowhere"))
@@ -32,7 +32,7 @@ SPLIT = draw_split(RECORDS, SplitSettings(member_fraction=0.5, max_members=300, 
 def target(tmp_path) -> Target:
     network = build_network(SPEC["architecture"], RECORDS.image_shape, 10, seed=5)
     network[-1].weight.data *= 8  # far enough from uniform for an attack to matter
-    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    save_weights(network.state_dict(), tmp_path / "model.safetensors")
     return Target.load(SPEC, tmp_path / "model.safetensors", RECORDS, SPLIT, torch.device("cpu"))
 
 
@@ -134,7 +134,7 @@ def test_signals_are_computed_in_whole_float32(tmp_path, monkeypatch):
     """TF32, which torch allows convolutions on a GPU, errs by more than a bound may."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     network = build_network(SPEC["architecture"], RECORDS.image_shape, 10, seed=5)
-    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    save_weights(network.state_dict(), tmp_path / "model.safetensors")
     Target.load(SPEC, tmp_path / "model.safetensors", RECORDS, SPLIT, torch.device("cpu"))
     assert not torch.backends.cudnn.allow_tf32
 
@@ -174,6 +174,6 @@ def test_random_starts_repeat_with_the_seed(target):
 
 def test_weights_of_another_network_are_named(tmp_path):
     other = build_network({"name": "small_cnn", "width": 5}, RECORDS.image_shape, 10, seed=0)
-    save_file(other.state_dict(), tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match=r"model\.safetensors: cannot be read as this network's weights"):
+    save_weights(other.state_dict(), tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match=r"model\.safetensors: damaged \(not of this network: "):
         Target.load(SPEC, tmp_path / "model.safetensors", RECORDS, Split(*(np.arange(3),) * 3), torch.device("cpu"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +14,14 @@ import torch
 from robustmia.data.digits import Digits
 from robustmia.data.halves import draw_half
 from robustmia.data.records import Records
+from robustmia.errors import UserError
 from robustmia.registry import METHODS, classes
 from robustmia.shadows import train_shadows
 from robustmia.signals.benign import Benign
 from robustmia.signals.shadows import shadow_logits
 from robustmia.stacks import Stack, StackedTrainer, can_be_stacked
 from robustmia.training import Trainer
+from robustmia.weight_files import save_weights
 from test_training import tiny_spec
 
 ALL = Digits(name="digits").load(Path("nowhere"))
@@ -105,26 +109,24 @@ def test_methods_that_are_means_over_images_can_be_stacked():
     assert stackable == {"natural", "pgd", "trades"}
 
 
-def test_a_stack_that_was_killed_goes_on(tmp_path, monkeypatch):
+def test_a_stack_that_was_stopped_goes_on_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
     given = spec("pgd", 2)
     given["models"] = [0, 2]  # halves of one size
     whole, _ = trained(tmp_path / "whole", given, stacked=True)
-    epoch = StackedTrainer._epoch
+    descend, done = StackedTrainer._descend, []
 
-    def killed(self, number, bar):
-        if number == 2:
-            raise KeyboardInterrupt
-        return epoch(self, number, bar)
+    def stopping(self, step, progress):
+        done.append(progress.epoch)
+        if progress.epoch > 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return descend(self, step, progress)
 
-    monkeypatch.setattr(StackedTrainer, "_epoch", killed)
-    with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "killed", given, stacked=True)
-    seen = []
-    monkeypatch.setattr(
-        StackedTrainer, "_epoch", lambda self, number, bar: seen.append(number) or epoch(self, number, bar)
-    )
-    resumed, _ = trained(tmp_path / "killed", given, stacked=True)
-    assert seen == [2]
+    monkeypatch.setattr(StackedTrainer, "_descend", stopping)
+    with pytest.raises(UserError, match="stopped by SIGTERM after epoch 1 of 3 and step 2 of"):
+        trained(tmp_path / "stopped", given, stacked=True)
+    monkeypatch.setattr(StackedTrainer, "_descend", lambda *given: done.append(given[2].epoch) or descend(*given))
+    resumed, _ = trained(tmp_path / "stopped", given, stacked=True)
+    assert done == sorted(set(done))  # no step twice
     for name, weight in whole.items():
         assert torch.equal(resumed[name], weight)
 
@@ -145,11 +147,9 @@ def test_a_stack_is_its_networks_side_by_side():
 
 
 def test_shadow_models_are_asked_about_every_record_in_its_row(tmp_path):
-    from safetensors.torch import save_file
-
     given = spec("natural", 2, epochs=1)
     weights, _ = trained(tmp_path / "s", given, stacked=False)
-    save_file(weights, tmp_path / "models.safetensors")
+    save_weights(weights, tmp_path / "models.safetensors")
     seen = shadow_logits(given, tmp_path / "models.safetensors", RECORDS, CPU, Benign(name="benign"))
     assert seen.logits.shape == (2, 301, 10)
     assert seen.models.tolist() == [0, 1]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -32,7 +35,7 @@ from robustmia.settings import (
     PiecewiseScheduleSettings,
     SplitSettings,
 )
-from robustmia.training import Trainer, augment, schedule_factor
+from robustmia.training import Position, Trainer, augment, schedule_factor, stop_requests
 
 
 def tiny_records() -> tuple[Records, Split]:
@@ -81,11 +84,24 @@ def descend(*arguments):
     global steps
     steps += 1
     if steps == int(sys.argv[4]):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, sys.argv[5]))
     return loss(*arguments)
 training._descend = descend
 training.run()
 """
+
+
+def stopped(checkpoint: Path, method: str, optimizer: str, step: int, by: str) -> subprocess.CompletedProcess[str]:
+    """A training of another process that is sent a signal in one of its steps."""
+    command = [sys.executable, "-c", KILLED, str(checkpoint), method, optimizer, str(step), by]
+    path = os.pathsep.join([str(ROOT / "scripts"), str(ROOT / "tests")])
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+
+
+def assert_same(one: tuple[torch.nn.Module, pd.DataFrame], other: tuple[torch.nn.Module, pd.DataFrame]) -> None:
+    weights = zip(one[0].state_dict().values(), other[0].state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in weights)
+    assert one[1].to_csv() == other[1].to_csv()
 
 
 @pytest.mark.parametrize(
@@ -94,18 +110,34 @@ training.run()
 def test_a_killed_training_ends_as_one_that_was_not(tmp_path, method, optimizer, step):
     """Four steps an epoch: the kill falls into the second, the fourth and the first epoch."""
     spec = tiny_spec(method, optimizer={"name": optimizer, "learning_rate": 0.01})
-    model, history = trainer(spec, tmp_path / "whole.pt").run()
     checkpoint = tmp_path / "killed.pt"
-    command = [sys.executable, "-c", KILLED, str(checkpoint), method, optimizer, str(step)]
-    path = os.pathsep.join([str(ROOT / "scripts"), str(ROOT / "tests")])
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True)
-    assert done.returncode == -signal.SIGKILL
+    assert stopped(checkpoint, method, optimizer, step, "SIGKILL").returncode == -signal.SIGKILL
     assert checkpoint.exists() == (step > 4)
-    resumed, resumed_history = trainer(spec, checkpoint).run()
-    assert all(
-        torch.equal(a, b) for a, b in zip(model.state_dict().values(), resumed.state_dict().values(), strict=True)
-    )
-    assert resumed_history.to_csv() == history.to_csv()
+    assert_same(trainer(spec, checkpoint).run(), trainer(spec, tmp_path / "whole.pt").run())
+
+
+@pytest.mark.parametrize("by", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("step", [1, 6, 8])
+def test_a_training_that_is_asked_to_stop_keeps_its_state_at_once(tmp_path, by, step):
+    """In the middle of the first and of the second epoch, and after the last step of the second."""
+    spec = tiny_spec("trades", optimizer={"name": "adam", "learning_rate": 0.01})
+    checkpoint = tmp_path / "stopped.pt"
+    done = stopped(checkpoint, "trades", "adam", step, by)
+    epoch, steps = divmod(step - 1, 4)
+    said = f"stopped by {by} after epoch {epoch} of 4 and step {steps + 1} of 4; the same command goes on from there"
+    assert said in done.stderr
+    resumed = trainer(spec, checkpoint)
+    at = resumed.checkpoint.restore(resumed.model, resumed.optimizer, torch.device("cpu"))
+    assert (at.epoch, at.steps, len(at.history)) == (epoch, steps + 1, epoch)
+    assert_same(trainer(spec, checkpoint).run(), trainer(spec, tmp_path / "whole.pt").run())
+
+
+def test_handlers_of_signals_are_put_back():
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    with stop_requests() as requests:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert requests == ["SIGTERM"]
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
 def test_a_finished_training_trains_no_more(tmp_path):
@@ -198,29 +230,94 @@ def test_a_loss_that_is_not_a_number_names_epoch_batch_and_setting(tmp_path):
         UserError, match=r"tiny: the loss became nan in epoch 2, batch 3 of 4; lower training\.optimizer"
     ):
         training.run()
-    assert torch.load(tmp_path / "c.pt", weights_only=True)["epoch"] == 1  # what was good is kept
+    at = training.checkpoint.restore(training.model, training.optimizer, torch.device("cpu"))
+    assert at.epoch == 1  # what was good is kept
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    (tmp_path / "c.pt").write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"c\.pt: damaged checkpoint .* delete it to start over"):
-        trainer(tiny_spec(), tmp_path / "c.pt").run()
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, empty])
+@pytest.mark.parametrize("files", [("c.pt",), ("c.pt", "c.before.pt"), ("c.before.pt",)])
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_counts(tmp_path, caplog, damage, files):
+    spec, checkpoint = tiny_spec(optimizer={"name": "sgd", "learning_rate": 0.01}), tmp_path / "c.pt"
+    stopped(checkpoint, "pgd", "sgd", 10, "SIGKILL")  # with states after one and after two epochs
+    for name in files:
+        damage(tmp_path / name)
+    resumed = trainer(spec, checkpoint)
+    at = resumed.checkpoint.restore(resumed.model, resumed.optimizer, torch.device("cpu"))
+    assert at.epoch == {1: 1, 2: 0}[len(files)] if "c.pt" in files else 2
+    assert ("damaged checkpoint (its digest is wrong), removed" in caplog.text) == ("c.pt" in files)
+    whole = trainer(spec, tmp_path / "whole.pt").run()
+    assert_same(trainer(spec, checkpoint).run(), whole)
+
+
+def test_a_kill_between_two_files_leaves_the_one_before(tmp_path, monkeypatch):
+    training = trainer(tiny_spec(), tmp_path / "c.pt")
+    training.checkpoint.save(Position(1), training.model, training.optimizer)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        training.checkpoint.save(Position(2), training.model, training.optimizer)
+    assert training.checkpoint.restore(training.model, training.optimizer, torch.device("cpu")).epoch == 1
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
     training = trainer(tiny_spec(), tmp_path / "c.pt")
-    training.checkpoint.save(1, training.model, training.optimizer, [])
+    training.checkpoint.save(Position(1), training.model, training.optimizer)
     before = (tmp_path / "c.pt").read_bytes()
 
-    def full(state, file):
-        file.write(b"half")
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        training.checkpoint.save(2, training.model, training.optimizer, [])
+        training.checkpoint.save(Position(2), training.model, training.optimizer)
     assert (tmp_path / "c.pt").read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_what_a_killed_process_left_of_a_checkpoint_is_removed(tmp_path):
+    left = tmp_path / ".c.pt-abc123"
+    left.write_bytes(b"half")
+    trainer(tiny_spec(), tmp_path / "c.pt").run()
+    assert not left.exists()
+
+
+def test_a_checkpoint_unpickles_nothing_but_tensors(tmp_path):
+    """With a digest that is right: whoever can write the file can write that too."""
+    content = pickle.dumps(
+        {"data": "", "position": {}, "model": Planted(tmp_path / "planted"), "optimizer": {}}, protocol=2
+    )
+    checkpoint = tmp_path / "c.pt"
+    checkpoint.write_bytes(hashlib.sha256(content).digest() + content)
+    with pytest.raises(pickle.UnpicklingError):
+        trainer(tiny_spec(), checkpoint).run()
+    assert not (tmp_path / "planted").exists()
+
+
+class Planted:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
 
 
 # ---------------------------------------------------------------- what a step sees and does

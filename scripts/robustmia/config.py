@@ -24,7 +24,7 @@ from pydantic import (
 
 from robustmia.audit.settings import CheckpointAudit, PredictionsAudit
 from robustmia.data.source import Source
-from robustmia.errors import UserError
+from robustmia.errors import UserError, visible
 from robustmia.figure_settings import FiguresSettings
 from robustmia.methods.base import Method
 from robustmia.registry import METHODS, SIGNALS, SOURCES, classes
@@ -219,7 +219,7 @@ def read_config(raw: dict[str, Any]) -> Config:
             for problem in problems
             if not any(_inside(other, problem) for other in problems) and _of_data_set(problem["loc"]) not in places
         ]
-        lines = dict.fromkeys(_line(dict(problem), raw, sorted(known)) for problem in inner)
+        lines = dict.fromkeys(visible(_line(dict(problem), raw, sorted(known))) for problem in inner)
         raise UserError("\n".join(lines)) from None
     _require_writable(config.results_dir)
     return config

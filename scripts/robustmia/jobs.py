@@ -1,20 +1,26 @@
-"""What surrounds every job: its log, its errors in one line, and the record of how its result came about."""
+"""What surrounds every job: its log, its outputs, its errors in one line, and the record of how its result came about."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from typing import IO, Any, NoReturn
 
-from robustmia.errors import UserError, in_one_line
+from robustmia import lifeline
+from robustmia.errors import DamagedError, UserError, in_one_line, visible
+from robustmia.locks import LocksUnsupportedError, lock
+from robustmia.outputs import whole_outputs
 
 LIBRARIES = (
     "torch",
@@ -36,31 +42,107 @@ logger = logging.getLogger("robustmia")
 def job(snakemake: Any) -> Iterator[None]:
     """Run the body of one rule's script.
 
-    Messages go to the rule's log. A `UserError` is shown as its one line; any other error as one line that names the log,
-    which has the traceback. Where the rule has an output called `spec`, it is written last.
+    Outputs are written beside their places, which they take together when the body ends; where one is called `spec`, it says
+    how they came about. Messages go to the rule's log, which is this job's alone while it runs. A `UserError` is shown as its
+    one line; any other error as one line that names the log, which has the traceback.
 
     Args:
         snakemake: the object that Snakemake gives a script.
     """
-    log = Path(snakemake.log[0])
-    logging.basicConfig(
-        filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
-    )
-    name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
-    started = perf_counter()
-    logger.info("%s starts", name)
+    path = Path(snakemake.log[0])
+    name = visible(" ".join([snakemake.rule, *map(str, snakemake.wildcards)]))
+    with _own(path, name) as log:
+        _log_to(log)
+        _end_on_request(name)
+        lifeline.follow()
+        started = time.perf_counter()
+        logger.info("%s starts", name)
+        try:
+            _leave_the_future(snakemake.input)
+            with whole_outputs(snakemake.output):
+                yield
+                seconds = time.perf_counter() - started
+                if snakemake.output.get("spec"):
+                    write_spec(snakemake.output.spec, dict(snakemake.params.spec), snakemake.params.code, seconds)
+        except DamagedError as error:
+            _fail(name, f"{error}; {_set_aside(error.path, snakemake.input)}")
+        except UserError as error:
+            _fail(name, str(error))
+        except KeyboardInterrupt:
+            _fail(name, "interrupted")
+        except Exception as error:
+            logger.exception("%s: %s", type(error).__name__, in_one_line(error))
+            sys.exit(
+                f"robustmia: {name}: {visible(f'{type(error).__name__}: {in_one_line(error)} (traceback in {path})')}"
+            )
+        logger.info("%s took %.1f s", name, seconds)
+
+
+def _fail(name: str, reason: str) -> NoReturn:
+    logger.error("%s", reason)
+    sys.exit(f"robustmia: {name}: {visible(reason)}")
+
+
+@contextmanager
+def _own(path: Path, name: str) -> Iterator[IO[str]]:
+    """The log of a job, held alone: two processes that make the same files wait for each other."""
     try:
-        yield
-    except UserError as error:
-        logger.error("%s", error)
-        sys.exit(f"robustmia: {name}: {error}")
-    except Exception as error:
-        logger.exception("%s failed", name)
-        sys.exit(f"robustmia: {name}: {type(error).__name__}: {in_one_line(error)} (traceback in {log})")
-    seconds = perf_counter() - started
-    if snakemake.output.get("spec"):
-        write_spec(snakemake.output.spec, dict(snakemake.params.spec), snakemake.params.code, seconds)
-    logger.info("%s took %.1f s", name, seconds)
+        log = lock(path)
+        if log is None:
+            print(f"robustmia: {name}: another process is still making these files; waiting for it", file=sys.stderr)
+            log = lock(path, wait=True)
+    except LocksUnsupportedError:  # nothing half-written is taken as whole even so; only work may be done twice
+        log = path.open("a", encoding="utf-8")
+    assert log is not None
+    with log:
+        yield log
+
+
+class _Lines(logging.Formatter):
+    """One line a message, tracebacks set in, and no control characters: what looks like a message is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.message = visible(record.getMessage())
+        record.asctime = self.formatTime(record)
+        lines = self.formatException(record.exc_info).splitlines() if record.exc_info else []
+        return "\n".join([self.formatMessage(record), *(f"    | {visible(line)}" for line in lines)])
+
+
+def _log_to(log: IO[str]) -> None:
+    log.truncate(0)
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+
+
+def _end_on_request(name: str) -> None:
+    """Let SIGTERM, which a cluster or a shutdown sends ahead of SIGKILL, end the job with a line, and clean up after it."""
+
+    def end(number: int, _: object) -> NoReturn:
+        _fail(name, f"stopped by {signal.Signals(number).name}")
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _set_aside(damaged: str, inputs: Any) -> str:
+    """Move a damaged input, or the folder that is one and holds it, out of the way, so that Snakemake makes it again."""
+    for path in map(Path, inputs):
+        if path == Path(damaged) or path in Path(damaged).parents:
+            aside = path.with_name(f"{path.name}.damaged")
+            if aside.is_dir():
+                shutil.rmtree(aside)
+            path.replace(aside)
+            return f"moved to {aside}; the same command makes it again"
+    return "delete it, and the same command makes it again"
+
+
+def _leave_the_future(inputs: Any) -> None:
+    """Date inputs from the future to now: Snakemake would refuse outputs that are older than they are, now and ever after."""
+    for path in map(Path, inputs):
+        dated = path / ".snakemake_timestamp" if path.is_dir() else path
+        if dated.exists() and dated.stat().st_mtime > time.time():
+            logger.warning("%s is dated in the future; its time is set to now", path)
+            os.utime(dated)
 
 
 def write_spec(path: str | Path, spec: dict[str, Any], code: str, seconds: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robustmia.data.records import load_arrays
+from robustmia.array_files import load_arrays, save_arrays
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class SignalLogits:
 
     def save(self, path: str | Path) -> None:
         """Write one compressed `.npz`."""
-        np.savez_compressed(path, **vars(self))
+        save_arrays(path, vars(self))
 
     @staticmethod
     def load(path: str | Path) -> SignalLogits:
-        """Read what `save` wrote, as the kind it was; a damaged file is a `UserError`."""
+        """Read what `save` wrote, as the kind it was; a damaged file is a `DamagedError`."""
         arrays = load_arrays(path)
         kind = VerifiedBounds if "verifiers" in arrays else SignalProbabilities if "softmax" in arrays else SignalLogits
         return kind(**arrays)
@@ -78,11 +78,11 @@ class ShadowLogits:
 
     def save(self, path: str | Path) -> None:
         """Write one compressed `.npz`."""
-        np.savez_compressed(path, **vars(self))
+        save_arrays(path, vars(self))
 
     @classmethod
     def load(cls, path: str | Path) -> ShadowLogits:
-        """Read what `save` wrote; a damaged file is a `UserError`."""
+        """Read what `save` wrote; a damaged file is a `DamagedError`."""
         return cls(**load_arrays(path))
 
 
@@ -103,9 +103,9 @@ class Examples:
 
     def save(self, path: str | Path) -> None:
         """Write one compressed `.npz`."""
-        np.savez_compressed(path, **vars(self))
+        save_arrays(path, vars(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Examples:
-        """Read what `save` wrote; a damaged file is a `UserError`."""
+        """Read what `save` wrote; a damaged file is a `DamagedError`."""
         return cls(**load_arrays(path))

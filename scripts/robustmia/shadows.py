@@ -32,7 +32,7 @@ def train_shadows(
         has the means over all of it); the checkpoints, to be discarded once everything is written.
 
     Raises:
-        UserError: a loss is not finite, or a checkpoint is damaged.
+        UserError: a loss is not finite, or SIGTERM or SIGINT asked for the end.
     """
     weights: dict[str, Tensor] = {}
     histories, checkpoints = [], []

@@ -64,9 +64,11 @@ class StackedTrainer(Trainer):
         self.model = Stack([trainer.model for trainer in trainers]).to(self.device)
         self.optimizer = build_optimizer(self.model, self.settings)
 
-    def steps(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Generators]]:
-        """The steps of all trainings, side by side."""
-        for parts in zip(*(trainer.steps(epoch) for trainer in self.trainers), strict=True):
+    def steps(self, epoch: int, done: int, states: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, Generators]]:
+        """The steps of all trainings, side by side; `states` has one for each."""
+        own = [states[number : number + 1] for number in range(self.models)]
+        each = (trainer.steps(epoch, done, state) for trainer, state in zip(self.trainers, own, strict=True))
+        for parts in zip(*each, strict=True):
             images, labels, generators = zip(*parts, strict=True)
             yield torch.cat(images), torch.cat(labels), generators
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from robustmia.errors import UserError, in_one_line
+from robustmia.errors import DamagedError, UserError, in_one_line
 
 OWN_VERIFIER = ("verified_own", "I_V_own")
 """Signal and strategy of the verified bounds under a model's own verifier: the long tables have them beside those under the
@@ -14,13 +14,13 @@ tightest; the paper's layout and the figures do not."""
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """A CSV that the pipeline wrote; a damaged one is a `UserError`. Names of runs are never read as missing values."""
+    """A CSV that the pipeline wrote; a damaged one is a `DamagedError`. Names of runs are never read as missing values."""
     try:
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({in_one_line(error)}); delete it, and the pipeline makes it again"
-        ) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise DamagedError(path, in_one_line(error)) from error
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import math
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from pkgutil import resolve_name
 from time import perf_counter
+from typing import NoReturn
 
 import pandas as pd
 import torch
@@ -23,7 +30,7 @@ from robustmia.attacks import Ball, cross_entropy_loss, pgd, predict
 from robustmia.data.records import Records
 from robustmia.data.split import Split
 from robustmia.device import Generators, derive_seed, generator_for, to_device, to_pixels
-from robustmia.errors import UserError, in_one_line
+from robustmia.errors import UserError
 from robustmia.methods.base import Method, Progress, Step
 from robustmia.models import build_network
 from robustmia.settings import (
@@ -43,6 +50,7 @@ MONITOR_COLUMNS = ("member_clean", "member_adversarial", "nonmember_clean", "non
 SEEN = ("clean", "adversarial", "verified")  # what a method may show of a step
 SHOWN_EVERY = 50  # batches between two looks at the running loss, which the device has to be waited for
 WATCHED_AT_ONCE = 256
+DIGEST = hashlib.sha256().digest_size
 
 
 # ---------------------------------------------------------------- parts of a step
@@ -110,60 +118,96 @@ def _hits(seen: tuple[Tensor, Tensor] | None) -> Tensor | float:
 # ---------------------------------------------------------------- checkpoints
 
 
+@dataclass
+class Position:
+    """How far a training is: whole epochs, and what the one that it is in has gathered."""
+
+    epoch: int = 0
+    """Whole epochs done."""
+    history: list[dict] = field(default_factory=list)
+    """A row for each of them."""
+    steps: int = 0
+    """Steps done in the next one."""
+    learning_rate: float = 0.0
+    """Of the last step."""
+    losses: list[Tensor] = field(default_factory=list)
+    """One for each of these steps."""
+    hits: dict[str, Tensor] = field(default_factory=dict)
+    """Correct and seen in them, by what the method showed."""
+    generators: list[Tensor] = field(default_factory=list)
+    """States of the random generators after them."""
+
+
 class Checkpoint:
-    """The state after the last whole epoch, in one file that is replaced at once or not at all.
+    """The state of a training, in one file that is replaced at once or not at all, and the state before, in another.
 
     Args:
-        path: the file; its name tells spec and code apart.
+        path: the file; its name tells spec and code apart. The other one's name ends in `.before.pt`.
         data: a digest of what is trained on; a state of other data is not restored.
     """
 
     def __init__(self, path: Path, data: str = ""):
         self.path, self.data = path, data
+        self.before = path.with_suffix(f".before{path.suffix}")
 
-    def save(self, epoch: int, model: nn.Module, optimizer: torch.optim.Optimizer, history: list[dict]) -> None:
-        """Write the state after `epoch` epochs."""
+    def save(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Write the state, with a digest of it in front; the one written before is kept."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
         state = {
             "data": self.data,
-            "epoch": epoch,
+            "position": vars(position),
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
-            "history": history,
         }
+        content = io.BytesIO()
+        torch.save(state, content)
+        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
         try:
-            with temporary.open("wb") as file:
-                torch.save(state, file)
+            with open(handle, "wb") as file:
+                file.write(hashlib.sha256(content.getbuffer()).digest())
+                file.write(content.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(self.path)
+            with suppress(FileNotFoundError):
+                self.path.replace(self.before)
+            os.replace(name, self.path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            Path(name).unlink(missing_ok=True)
             raise
 
-    def restore(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
-    ) -> tuple[int, list[dict]]:
-        """Load the state, if there is one; returns the epochs done and their history. Nothing but tensors is unpickled."""
-        if not self.path.exists():
-            return 0, []
-        try:
-            state = torch.load(self.path, map_location=device, weights_only=True)
-            if state["data"] != self.data:
-                logger.warning("%s is of other images; training starts over", self.path)
-                return 0, []
-            model.load_state_dict(state["model"])
-            optimizer.load_state_dict(state["optimizer"])
-            return state["epoch"], state["history"]
-        except Exception as error:  # a damaged file fails in many ways, and starting over mends them all
-            raise UserError(
-                f"{self.path}: damaged checkpoint ({in_one_line(error)}); delete it to start over"
-            ) from error
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> Position:
+        """Load the last state that is whole; returns where it was. Nothing but tensors is unpickled.
+
+        A file that is damaged is removed, and said so in the log: the one before counts, or the training starts over.
+        """
+        for cut_off in self.path.parent.glob(f".{self.path.name}-*"):
+            cut_off.unlink()
+        for path in (self.path, self.before):
+            state = self._read(path, device)
+            if state is not None:
+                model.load_state_dict(state["model"])
+                optimizer.load_state_dict(state["optimizer"])
+                return Position(**state["position"])
+        return Position()
+
+    def _read(self, path: Path, device: torch.device) -> dict | None:
+        if not path.exists():
+            return None
+        content = path.read_bytes()
+        if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+            logger.warning("%s: damaged checkpoint (its digest is wrong), removed", path)
+            path.unlink()
+            return None
+        state = torch.load(io.BytesIO(content[DIGEST:]), map_location=device, weights_only=True)
+        if state["data"] != self.data:
+            logger.warning("%s: a checkpoint of other images, passed over", path)
+            return None
+        return state
 
     def discard(self) -> None:
-        """Remove the file, once the model is safe elsewhere."""
-        self.path.unlink(missing_ok=True)
+        """Remove the files, once the model is safe elsewhere."""
+        for path in (self.path, self.before):
+            path.unlink(missing_ok=True)
         with suppress(OSError):  # the folder may hold the checkpoints of others
             self.path.parent.rmdir()
 
@@ -222,53 +266,78 @@ class Trainer:
             bounds verified (empty where it saw none), and those of the monitor.
 
         Raises:
-            UserError: the loss is not finite, or the checkpoint is damaged.
+            UserError: the loss is not finite, or SIGTERM or SIGINT asked for the end: then the state is kept first.
         """
-        done, history = self.checkpoint.restore(self.model, self.optimizer, self.device)
-        if done:
-            logger.info("resuming after epoch %d of %d", done, self.settings.epochs)
+        at = self.checkpoint.restore(self.model, self.optimizer, self.device)
+        if at.epoch or at.steps:
+            logger.info("resuming after %s", self._where(at))
         epochs = self.settings.epochs
-        with tqdm(
-            total=epochs * len(self.labels),
-            initial=done * len(self.labels),
-            desc=self.name,
-            unit="image",
-            unit_scale=True,
-            disable=None,
-            dynamic_ncols=True,
-        ) as bar:
-            for epoch in range(done, epochs):
-                started = perf_counter()
-                row = {"epoch": epoch + 1, **self._epoch(epoch, bar), **self._monitor(epoch)}
-                history.append(row)
-                bar.set_postfix_str(_in_words(history))
-                rate = len(self.labels) / (perf_counter() - started)
-                logger.info("epoch %d/%d  %s  %.0f images/s", epoch + 1, epochs, _in_words(history), rate)
-                self.checkpoint.save(epoch + 1, self.model, self.optimizer, history)
-        return self.model.eval(), pd.DataFrame(history)
+        with (
+            stop_requests() as requests,
+            tqdm(
+                total=epochs * len(self.labels),
+                initial=at.epoch * len(self.labels) + at.steps * self.settings.batch_size * self.models,
+                desc=self.name,
+                unit="image",
+                unit_scale=True,
+                disable=None,
+                dynamic_ncols=True,
+            ) as bar,
+        ):
+            while at.epoch < epochs:
+                started, before = perf_counter(), at.steps
+                row = {"epoch": at.epoch + 1, **self._epoch(at, bar, requests), **self._monitor(at.epoch)}
+                at = Position(at.epoch + 1, [*at.history, row])
+                bar.set_postfix_str(_in_words(at.history))
+                images = len(self.labels) * (1 - before / self.steps_per_epoch)
+                rate = images / (perf_counter() - started)
+                logger.info("epoch %d/%d  %s  %.0f images/s", at.epoch, epochs, _in_words(at.history), rate)
+                self.checkpoint.save(at, self.model, self.optimizer)
+        return self.model.eval(), pd.DataFrame(at.history)
 
-    def _epoch(self, epoch: int, bar: tqdm) -> dict[str, float | None]:
-        """One pass over the members. Sums stay on the device until its end, so that no step waits for the host."""
+    def _epoch(self, at: Position, bar: tqdm, requests: list[str]) -> dict[str, float | None]:
+        """The rest of a pass over the members. Sums stay on the device until its end, so that no step waits for the host."""
         self.model.train()
-        losses, learning_rate = [], 0.0
-        hits = {kind: torch.zeros(2, device=self.device) for kind in SEEN}
-        for batch, (images, labels, generator) in enumerate(self.steps(epoch)):
-            progress = Progress(epoch + batch / self.steps_per_epoch, self.settings.epochs)
+        at.hits = at.hits or {kind: torch.zeros(2, device=self.device) for kind in SEEN}
+        for images, labels, generator in self.steps(at.epoch, at.steps, at.generators):
+            progress = Progress(at.epoch + at.steps / self.steps_per_epoch, self.settings.epochs)
             step = self.method.loss(self.model, images, labels, progress, generator)
-            learning_rate = self._descend(step, progress)
-            losses.append(step.loss.detach())
+            at.learning_rate = self._descend(step, progress)
+            at.losses.append(step.loss.detach())
             for kind in SEEN:
-                hits[kind] += _hits(getattr(step, kind))
+                at.hits[kind] += _hits(getattr(step, kind))
+            at.steps += 1
             bar.update(len(labels))
-            if batch % SHOWN_EVERY == SHOWN_EVERY - 1:
-                bar.set_postfix_str(_in_words([_row(learning_rate, losses, hits)]))
-        self._require_finite(torch.stack(losses), epoch)
-        return _row(learning_rate, losses, hits)
+            if at.steps % SHOWN_EVERY == 0:
+                bar.set_postfix_str(_in_words([_row(at)]))
+            if requests:
+                self._stop(at, generator, requests[0])
+        self._require_finite(torch.stack(at.losses), at.epoch)
+        return _row(at)
 
-    def steps(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Generators]]:
-        """Images [B, C, H, W] and labels [B] of each step of an epoch, and where its random numbers come from."""
+    def _stop(self, at: Position, generator: Generators, request: str) -> NoReturn:
+        """Keep the state in the middle of an epoch, and end."""
+        generators = [generator] if isinstance(generator, torch.Generator) else generator
+        at.generators = [one.get_state() for one in generators]
+        self.checkpoint.save(at, self.model, self.optimizer)
+        raise UserError(f"stopped by {request} after {self._where(at)}; the same command goes on from there")
+
+    def _where(self, at: Position) -> str:
+        return f"epoch {at.epoch} of {self.settings.epochs}" + (
+            f" and step {at.steps} of {self.steps_per_epoch}" if at.steps else ""
+        )
+
+    def steps(self, epoch: int, done: int, states: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, Generators]]:
+        """Images [B, C, H, W] and labels [B] of each step of an epoch, and where its random numbers come from.
+
+        Args:
+            done: steps that are left out, being done.
+            states: of the generator after them; none at the start.
+        """
         generator = generator_for(self.device, self.seed, "epoch", epoch)
-        for rows in self._batches(epoch):
+        if done:
+            generator.set_state(states[0].cpu())
+        for rows in islice(self._batches(epoch), done, None):
             yield (
                 augment(to_pixels(self.images[rows]), self.settings.augmentation, generator),
                 self.labels[rows],
@@ -339,9 +408,27 @@ class Trainer:
         return row
 
 
-def _row(learning_rate: float, losses: list[Tensor], hits: dict[str, Tensor]) -> dict[str, float | None]:
-    row = {"learning_rate": learning_rate, "loss": torch.stack(losses).double().mean().item()}
-    return row | {f"{kind}_accuracy": _ratio(hits[kind]) for kind in SEEN}
+def _row(at: Position) -> dict[str, float | None]:
+    row = {"learning_rate": at.learning_rate, "loss": torch.stack(at.losses).double().mean().item()}
+    return row | {f"{kind}_accuracy": _ratio(at.hits[kind]) for kind in SEEN}
+
+
+@contextmanager
+def stop_requests() -> Iterator[list[str]]:
+    """Collect SIGTERM and SIGINT, which otherwise end a process in the middle of a step, for as long as the block lasts."""
+    requests: list[str] = []
+    if threading.current_thread() is not threading.main_thread():  # which alone may ask for signals
+        yield requests
+        return
+    before = {
+        number: signal.signal(number, lambda which, _: requests.append(signal.Signals(which).name))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ratio(hits: Tensor) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robustmia.errors import UserError, in_one_line
+from robustmia.array_files import load_arrays, save_arrays
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,13 @@ class Records:
     def save(self, path: str | Path) -> None:
         """Write one `.npz`, not compressed, since every job reads it."""
         own_split = np.zeros(0, bool) if self.in_training_set is None else self.in_training_set
-        np.savez(
-            path,
-            images=self.images,
-            labels=self.labels,
-            class_names=np.array(self.class_names),
-            in_training_set=own_split,
-        )
+        arrays = {"images": self.images, "labels": self.labels, "class_names": np.array(self.class_names)}
+        save_arrays(path, arrays | {"in_training_set": own_split}, compressed=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Records:
-        """Read what `save` wrote; a damaged file is a `UserError`."""
+        """Read what `save` wrote; a damaged file is a `DamagedError`."""
         arrays = load_arrays(path)
         own_split = arrays["in_training_set"]
         names = tuple(str(name) for name in arrays["class_names"])
         return cls(arrays["images"], arrays["labels"], names, own_split if len(own_split) else None)
-
-
-def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz` that the pipeline wrote. Nothing is unpickled; a damaged file is a `UserError`."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except Exception as error:  # numpy, zipfile and zlib have a dozen kinds for a damaged file; all mean the same here
-        raise UserError(
-            f"{path}: cannot be read ({in_one_line(error)}); delete it, and the pipeline makes it again"
-        ) from error

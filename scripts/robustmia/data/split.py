@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from robustmia.data.records import Records, load_arrays
+from robustmia.array_files import load_arrays, save_arrays
+from robustmia.data.records import Records
 from robustmia.errors import UserError
 from robustmia.settings import SplitSettings
 
@@ -22,11 +23,11 @@ class Split:
 
     def save(self, path: str | Path) -> None:
         """Write one `.npz`."""
-        np.savez(path, members=self.members, nonmembers=self.nonmembers, shadow_pool=self.shadow_pool)
+        save_arrays(path, vars(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Split:
-        """Read what `save` wrote; a damaged file is a `UserError`."""
+        """Read what `save` wrote; a damaged file is a `DamagedError`."""
         return cls(**load_arrays(path))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robustmia.data.records import load_arrays
+from robustmia.array_files import load_arrays, save_arrays
 from robustmia.inference.calls import Calls, Scores
 from robustmia.inference.joint import calibrated
 from robustmia.inference.strategies import OF_PROBABILITIES, Strategy
@@ -160,9 +160,9 @@ class Judged:
 
     def save(self, path: str | Path) -> None:
         """Write one compressed `.npz`."""
-        np.savez_compressed(path, **vars(self))
+        save_arrays(path, vars(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Judged:
-        """Read what `save` wrote; a damaged file is a `UserError`."""
+        """Read what `save` wrote; a damaged file is a `DamagedError`."""
         return cls(**load_arrays(path))

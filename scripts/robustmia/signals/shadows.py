@@ -27,7 +27,7 @@ def shadow_logits(
         device: where everything happens.
 
     Raises:
-        UserError: the weights cannot be read or do not fit the network.
+        UserError: the weights cannot be read, or are damaged.
     """
     answers, inside = [], []
     for model in spec["models"]:

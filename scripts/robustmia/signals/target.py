@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from robustmia.data.records import Records
 from robustmia.data.split import Split
 from robustmia.device import generator_for, pick_device, to_device, to_pixels, use_full_float32
-from robustmia.errors import UserError, in_one_line
+from robustmia.errors import DamagedError, in_one_line
 from robustmia.logits import Examples, SignalLogits
 from robustmia.models import build_network
 from robustmia.signals.base import Signal
+from robustmia.weight_files import load_weights
 
 if TYPE_CHECKING:
     from robustmia.signals.adversarial import Adversarial
@@ -56,16 +55,15 @@ class Target:
             prefix: of the names of its weights, where the file has those of several models.
 
         Raises:
-            UserError: the weights cannot be read or do not fit the network.
+            UserError: the weights cannot be read, or are damaged.
         """
         network = build_network(spec["architecture"], records.image_shape, len(records.class_names), seed=0)
+        named = load_weights(weights).items()
+        own = {name.removeprefix(prefix): weight for name, weight in named if name.startswith(prefix)}
         try:
-            named = load_file(weights).items()
-            network.load_state_dict({name.removeprefix(prefix): w for name, w in named if name.startswith(prefix)})
-        except (SafetensorError, OSError, RuntimeError) as error:
-            raise UserError(
-                f"{weights}: cannot be read as this network's weights ({in_one_line(error)}); train it again"
-            ) from error
+            network.load_state_dict(own)
+        except RuntimeError as error:
+            raise DamagedError(weights, f"not of this network: {in_one_line(error)}") from error
         return cls(network, records, split, device, spec["seed"])
 
     @classmethod

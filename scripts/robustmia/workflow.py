@@ -1,0 +1,144 @@
+"""What Snakemake leaves to its workflows: to go on after anything, and to say in a line why a job failed.
+
+It has no settings for what is changed here, so some of its methods are replaced for the process that parses the Snakefile.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import re
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import snakemake.jobs
+from snakemake.dag import DAG
+from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake.persistence import PersistenceBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from robustmia import lifeline
+from robustmia.errors import visible
+from robustmia.locks import LocksUnsupportedError, lock
+
+
+def attend(workflow: Any, results: Path) -> Failures:
+    """Make a workflow hold its results folder, go on after being killed, and remember what fails.
+
+    Args:
+        workflow: the one that Snakemake is parsing.
+        results: the folder that it fills.
+    """
+    # Digests of the code are params of every rule. Snakemake's own look at scripts goes by their age, so that a clone or a
+    # touch would rerun everything, and no setting that a Snakefile could change turns that off alone.
+    snakemake.jobs.get_script_mtime = lambda path: 0.0
+    PersistenceBase.lock = _lock_of(results, PersistenceBase.lock)
+    DAG.check_incomplete = _rerunning(DAG.check_incomplete)
+    failures = Failures()
+    if workflow.is_main_process:
+        lifeline.announce()
+        logger.addHandler(failures)
+    return failures
+
+
+def _rerunning(check_incomplete: Any) -> Any:
+    """Run jobs that were cut off again, as --rerun-incomplete does, in place of asking for it."""
+
+    async def check(dag: DAG) -> None:
+        dag.workflow.dag_settings.force_incomplete = True
+        await check_incomplete(dag)
+
+    return check
+
+
+Lock = Callable[[PersistenceBase], AbstractContextManager[None]]
+
+
+def _lock_of(results: Path, otherwise: Lock) -> Lock:
+    """What holds a results folder while a workflow fills it, and lets go of it however the workflow ends.
+
+    Args:
+        results: the folder.
+        otherwise: Snakemake's own lock, which outlives a killed workflow: for file systems without locks.
+    """
+
+    @contextmanager
+    def held(persistence: PersistenceBase) -> Iterator[None]:
+        path = results / ".lock"
+        try:
+            file = lock(path)
+        except LocksUnsupportedError:
+            with otherwise(persistence):
+                yield
+            return
+        if file is None:
+            holder = visible(path.read_text(encoding="utf-8").strip()) or "not known which"
+            raise WorkflowError(
+                f"another workflow ({holder}) is making results in {results}; wait until it ends, or set results_dir to another folder"
+            )
+        with file:
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}")
+            file.flush()
+            yield
+
+    return held
+
+
+class Failures(logging.Handler):
+    """Remembers what Snakemake says of jobs that fail, and sums it up at the end."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.started = datetime.now().timestamp()
+        self._said: dict[int, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message of a failed job."""
+        if getattr(record, "event", None) in (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR):
+            fields = vars(record)
+            for number in [fields[key] for key in ("jobid", "groupid") if key in fields]:
+                self._said[number] = str(fields.get("rule_msg") or fields.get("msg") or "")
+
+    def show(self, failed: Collection[Any]) -> None:
+        """For each job that failed for good: the rule and its wildcards, the cause in a line, and the log."""
+        if failed:
+            shown = [line for job in failed for line in self._of(job)]
+            logger.error("\n".join([f"robustmia: {len(failed)} job{'s' if len(failed) > 1 else ''} failed", *shown]))
+
+    def _of(self, job: Any) -> list[str]:
+        said = self._said.get(job.groupid if job.is_group() else job.jobid, "")
+        inner = list(job.jobs) if job.is_group() else [job]
+        causes = {one: self._last_error(Path(one.log[0])) for one in inner if one.log}
+        guilty = [one for one in inner if causes.get(one)] or inner
+        lines = []
+        for one in guilty:
+            name = " ".join([one.rule.name, *map(str, one.wildcards)])
+            lines += [
+                f"  {visible(name)}: {_cause(said, causes.get(one))}",
+                *(f"    log: {visible(str(path))}" for path in [*one.log, *_cluster_log(said)]),
+            ]
+        return lines
+
+    def _last_error(self, log: Path) -> str | None:
+        """The last error that a job wrote into its log, if it did so in this run."""
+        if not log.exists() or log.stat().st_mtime < self.started - 1:
+            return None
+        found = re.findall(r"^\S+ \S+ ERROR (.*)$", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+        return found[-1] if found else None
+
+
+def _cause(said: str, error: str | None) -> str:
+    status = re.search(r"SLURM status is: '(\w+)'", said)
+    words = [f"SLURM says {status.group(1)}"] if status and (status.group(1) != "FAILED" or not error) else []
+    words += [visible(error)] if error else []
+    return ": ".join(words) or "it was killed, or could not start, and left no message"
+
+
+def _cluster_log(said: str) -> list[str]:
+    return re.findall(r"\(log: (\S+)\)", said)
