@@ -9,10 +9,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Jobs and tests find the package themselves.
 PACKAGE := PYTHONPATH=scripts python
 
-.PHONY: help setup run test lint format dag docs lock bench clean
+.PHONY: help setup run test test-slurm lint format dag docs lock bench clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(STAMP)  ## create .venv from requirements.lock, where missing or stale
 
@@ -31,6 +31,9 @@ run: setup  ## the whole pipeline on config.yaml, then the main table
 
 test: setup  ## every test (ROBUSTMIA_SHARED=/path/to/shared adds those on real data)
 	@pytest -n 2 --dist loadgroup
+
+test-slurm: setup  ## the tests on a throw-away SLURM (as root, with slurm-wlm, slurmdbd, munge and mariadb-server)
+	@pytest tests/slurm
 
 lint: setup  ## ruff, snakefmt, snakemake --lint, mypy
 	ruff check scripts tests benchmarks
@@ -52,10 +55,11 @@ dag: setup  ## draw the graph of rules to results/rulegraph.svg (needs graphviz)
 docs: setup  ## write docs/configuration.md from the settings models
 	$(PACKAGE) -m robustmia.config_docs > docs/configuration.md
 
-bench: setup  ## time training steps, verifiers, and stacks of models
+bench: setup  ## time training steps, verifiers, stacks of models and plans
 	@$(PACKAGE) benchmarks/steps.py
 	@$(PACKAGE) benchmarks/bounds.py
 	@$(PACKAGE) benchmarks/stacks.py
+	@$(PACKAGE) benchmarks/scale.py
 
 # uv (https://docs.astral.sh/uv) resolves for every platform and Python at once; constraints.txt holds exact pins.
 lock:  ## resolve pyproject.toml into requirements.lock again

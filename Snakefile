@@ -7,8 +7,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from robustmia.config import check_audits, check_sources, read_config
 from robustmia.errors import UserError
-from robustmia.plan import Plan
-from robustmia.workflow import attend
+from robustmia.plan import MISSING, Plan, missing_targets
+from robustmia.workflow import attend, show_what_succeeded
 
 
 configfile: "config.yaml"
@@ -19,7 +19,7 @@ report: os.environ.get("ROBUSTMIA_FIRST_PAGE", "report/workflow.rst")
 
 
 try:
-    plan = Plan(read_config(config))
+    plan = Plan(read_config(config), missing_targets(os.environ.get(MISSING, "")))
     check_sources(plan.config)
     check_audits(plan.config)
 except UserError as error:
@@ -65,3 +65,4 @@ rule all:
 
 onerror:
     failures.show(workflow.scheduler.failed)
+    show_what_succeeded(workflow, config)

@@ -10,6 +10,7 @@ rule audited_images:
         records=f"{AUDIT}/dataset.npz",
     log:
         f"{RESULTS}/logs/audit/{{audit}}_images.log",
+    localrule: True
     conda:
         "../envs/training.yaml"
     params:
@@ -51,6 +52,7 @@ rule audit_predictions:
         f"{RESULTS}/logs/audit/{{audit}}_predictions.log",
     wildcard_constraints:
         audit="|".join(plan.audits(PredictionsAudit)) or NONE,
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -70,6 +72,7 @@ rule audit_infer:
         spec=f"{AUDIT}/spec.json",
     log:
         f"{RESULTS}/logs/audit/{{audit}}_infer.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

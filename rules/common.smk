@@ -47,11 +47,9 @@ def figure_spec(figure):
     return lambda wildcards: plan.figure(wildcards.dataset, figure)
 
 
-def judged_of_dataset(stage):
-    """The judged records of every target of a data set, as an input function."""
-    return lambda wildcards: plan.each_target(
-        f"{RESULTS}/{stage}/{TARGET}/judged.npz", wildcards.dataset
-    )
+def at_stage(lookup, stage):
+    """A lookup of the plan by data set and stage of results, as an input or params function."""
+    return lambda wildcards: lookup(wildcards.dataset, stage)
 
 
 def of_audit(lookup):

@@ -5,6 +5,7 @@ rule fetch:
         spec=f"{RESULTS}/data/{{dataset}}/dataset.spec.json",
     log:
         f"{RESULTS}/logs/fetch/{{dataset}}.log",
+    localrule: True
     conda:
         "../envs/training.yaml"
     params:
@@ -23,6 +24,7 @@ rule split:
         spec=f"{RESULTS}/data/{{dataset}}/split_seed{{seed}}.spec.json",
     log:
         f"{RESULTS}/logs/split/{{dataset}}_seed{{seed}}.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

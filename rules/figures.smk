@@ -41,6 +41,7 @@ for figure, (table, content) in TABLE_AND_CONTENT.items():
             ),
         log:
             f"{RESULTS}/logs/figures/{{dataset}}_{figure}.log",
+        localrule: True
         conda:
             "../envs/analysis.yaml"
         params:
@@ -64,6 +65,7 @@ rule examples:
         ),
     log:
         f"{RESULTS}/logs/figures/{{dataset}}_examples.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -87,6 +89,7 @@ rule exposed:
         ),
     log:
         f"{RESULTS}/logs/figures/{{dataset}}_exposed.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:

@@ -1,10 +1,11 @@
 # One HTML file of the tables and figures, with what they show and how they came about. Its first page has the findings.
-for prefix, targets, findings in (
-    ("", ["tables", "figures"], plan.each_dataset),
+for prefix, targets, findings, stage in (
+    ("", ["tables", "figures"], plan.each_dataset, "inference"),
     (
         "strong_",
         ["tables", "figures", "strong_results"],
         plan.each_strong_dataset,
+        "strong",
     ),
 ):
 
@@ -27,6 +28,7 @@ for prefix, targets, findings in (
             config=config,
             targets=targets,
             code=code_of("report"),
+            missing=plan.everything_missing(stage),
             captions=plan.captions(Path(workflow.basedir) / "report"),
             introduction=str(Path(workflow.basedir) / "report" / "workflow.rst"),
             snakefile=str(workflow.main_snakefile),

@@ -84,6 +84,7 @@ rule strong_records:
         records=f"{RESULTS}/strong/{TARGET}/records.csv",
     log:
         f"{RESULTS}/logs/strong_records/{TARGET}.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -97,17 +98,19 @@ rule collect_strong:
     input:
         of_dataset(
             lambda dataset: plan.each_target(
-                rules.strong_infer.output.membership_inference, dataset
+                rules.strong_infer.output.membership_inference, dataset, "strong"
             )
         ),
     output:
         f"{RESULTS}/tables/{{dataset}}/strong_attacks.csv",
     log:
         f"{RESULTS}/logs/collect/{{dataset}}_strong_attacks.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
         code=code_of("collect"),
+        missing=at_stage(plan.missing_targets, "strong"),
     script:
         "../scripts/collect.py"
 
@@ -119,6 +122,7 @@ rule all_strong:
         f"{RESULTS}/tables/strong_attacks.csv",
     log:
         f"{RESULTS}/logs/collect/strong_attacks.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -129,9 +133,7 @@ rule all_strong:
 
 rule exposure:
     input:
-        judged=of_dataset(
-            lambda dataset: plan.each_target(rules.strong_infer.output.judged, dataset)
-        ),
+        judged=at_stage(plan.judged, "strong"),
     output:
         exposure=f"{RESULTS}/tables/{{dataset}}/exposure.csv",
         agreement=f"{RESULTS}/tables/{{dataset}}/exposure_agreement.csv",
@@ -140,7 +142,7 @@ rule exposure:
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=of_dataset(plan.comparison),
+        spec=at_stage(plan.comparison, "strong"),
         code=code_of("exposure"),
     script:
         "../scripts/exposure.py"

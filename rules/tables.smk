@@ -12,10 +12,16 @@ rule collect:
         f"{RESULTS}/logs/collect/{{dataset}}_{{table}}.log",
     wildcard_constraints:
         table="membership_inference|robustness|roc|loss_histogram|verification|margin_histogram",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
         code=code_of("collect"),
+        missing=lambda wildcards: (
+            plan.missing_targets(wildcards.dataset)
+            if wildcards.table in ("membership_inference", "robustness")
+            else {}
+        ),
     script:
         "../scripts/collect.py"
 
@@ -29,6 +35,7 @@ rule collect_history:
         f"{RESULTS}/tables/{{dataset}}/training_history.csv",
     log:
         f"{RESULTS}/logs/collect/{{dataset}}_training_history.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -48,6 +55,7 @@ rule all_datasets:
         f"{RESULTS}/logs/collect/{{table}}.log",
     wildcard_constraints:
         table="membership_inference|robustness",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
@@ -73,12 +81,14 @@ rule paper_table:
         gap=f"{RESULTS}/tables/{{dataset}}/leakage_and_gap.csv",
     log:
         f"{RESULTS}/logs/paper_table/{{dataset}}.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
         code=code_of("paper_table"),
         attack=of_dataset(plan.evaluation_attack),
         verified=of_dataset(plan.verified_ball),
+        missing=of_dataset(plan.missing_words),
     script:
         "../scripts/paper_table.py"
 
@@ -97,11 +107,13 @@ rule verification_table:
         ),
     log:
         f"{RESULTS}/logs/verification_table/{{dataset}}.log",
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
         spec=of_dataset(plan.verified_ball),
         code=code_of("verification_table"),
+        missing=of_dataset(plan.missing_words),
     script:
         "../scripts/verification_table.py"
 
@@ -117,7 +129,7 @@ for stage, prefix, means in (
             f"{prefix}findings"
         input:
             records=rules.fetch.output.records,
-            judged=judged_of_dataset(stage),
+            judged=at_stage(plan.judged, stage),
         output:
             csv=f"{RESULTS}/tables/{{dataset}}/{prefix}findings.csv",
             markdown=f"{RESULTS}/tables/{{dataset}}/{prefix}findings.md",
@@ -134,7 +146,7 @@ for stage, prefix, means in (
         conda:
             "../envs/analysis.yaml"
         params:
-            spec=of_dataset(plan.comparison),
+            spec=at_stage(plan.comparison, stage),
             code=code_of("findings"),
         script:
             "../scripts/findings.py"

@@ -6,4 +6,5 @@ with job(snakemake):
     from robustmia.table_files import write_table
     from robustmia.tables import concatenate
 
-    write_table(concatenate(snakemake.input), snakemake.output[0])
+    missing = snakemake.params.get("missing", {})
+    write_table(concatenate(snakemake.input, missing), snakemake.output[0])

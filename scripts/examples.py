@@ -13,4 +13,4 @@ with job(snakemake):
     shown = {run: Examples.load(path) for run, path in zip(spec["runs"], snakemake.input.examples, strict=True)}
     with plots.style(settings):
         figure = plots.examples(shown, Records.load(snakemake.input.records).class_names, settings)
-        plots.save(figure, snakemake.output)
+        plots.save(figure, snakemake.output, spec["missing"])

@@ -12,4 +12,5 @@ with job(snakemake):
     settings = FigureSettings(**spec["settings"])
     table, records = read_table(snakemake.input.exposure), Records.load(snakemake.input.records)
     with plots.style(settings):
-        plots.save(plots.exposed(table, spec["runs"], records, settings), snakemake.output)
+        figure = plots.exposed(table, spec["runs"], records, settings)
+        plots.save(figure, snakemake.output, spec["missing"])

@@ -11,4 +11,4 @@ with job(snakemake):
     settings = FigureSettings(**spec["settings"])
     with plots.style(settings):
         figure = getattr(plots, spec["figure"])(read_table(snakemake.input.table), spec["runs"], settings)
-        plots.save(figure, snakemake.output)
+        plots.save(figure, snakemake.output, spec["missing"])

@@ -10,7 +10,7 @@ with job(snakemake):
     from robustmia.inference.attempts import Judged
     from robustmia.inference.comparison import Summary, Targets, compare
     from robustmia.table_files import write_table
-    from robustmia.tables import render_text
+    from robustmia.tables import missing_note, render_text
 
     spec, files = snakemake.params.spec, iter(snakemake.input.judged)
     runs = {}
@@ -19,6 +19,6 @@ with job(snakemake):
         runs[run] = Summary.of(method, Targets.of(judged, len(Records.load(snakemake.input.records).labels)))
     table = compare(runs)
     write_table(table.assign(dataset=spec["dataset"])[["dataset", *table]], snakemake.output.csv)
-    text, words = findings_table(table), "\n\n".join(findings_words(table))
+    text, words = findings_table(table), "\n\n".join([*findings_words(table), *missing_note(spec["missing"])])
     for form in ("markdown", "html"):
         Path(snakemake.output[form]).write_text(render_text(form, text, words), encoding="utf-8")

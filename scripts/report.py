@@ -16,7 +16,7 @@ with job(snakemake):
 
     Path(snakemake.output.config).write_text(yaml.safe_dump(snakemake.params.config, sort_keys=False), encoding="utf-8")
     introduction = Path(snakemake.params.introduction).read_text(encoding="utf-8")
-    page = first_page(introduction, [read_table(path) for path in snakemake.input.findings])
+    page = first_page(introduction, [read_table(path) for path in snakemake.input.findings], snakemake.params.missing)
     Path(snakemake.output.page).write_text(page, encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", *snakemake.params.targets, "--snakefile", snakemake.params.snakefile]
     command += ["--configfile", snakemake.output.config, "--report", snakemake.output.html, "--nolock", "--cores", "1"]

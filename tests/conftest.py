@@ -49,18 +49,26 @@ class Workflow:
                 shutil.copy2(source, folder / name)
         return cls(folder)
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run snakemake here; stdout and stderr together in stdout."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        return subprocess.run(
-            command,
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start snakemake here; stdout and stderr together in stdout."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
             cwd=self.folder,
             env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=900,
         )
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run snakemake here to its end."""
+        with self.start(*arguments, **environment) as running:
+            try:
+                output, _ = running.communicate(timeout=900)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                raise
+        return subprocess.CompletedProcess(running.args, running.returncode, output)
 
     def planned(self, *arguments: str) -> set[tuple[str, ...]]:
         """The jobs that a dry run names: the rule, then its wildcards in order."""

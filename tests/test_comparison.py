@@ -216,7 +216,9 @@ def test_words_say_what_is_significant():
 def test_runs_are_in_the_order_of_their_leakage_and_the_page_has_them():
     table = comparison(0.55, 0.65, 0.58)
     assert findings_table(table).run.tolist() == ["pgd", "ibp", "natural"]
-    page = first_page("Hello", [table.assign(dataset="digits")])
+    page = first_page("Hello", [table.assign(dataset="digits")], {})
+    lost = first_page("Hello", [table.assign(dataset="digits")], {"digits": ["pgd", "seed 1 of ibp"]})
+    assert "**Missing, since jobs failed: pgd, seed 1 of ibp (digits).**" in lost
     assert page.startswith("Hello\n\ndigits\n------\n")
     assert page.index("pgd leaks most") < page.index("=====")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from robustmia.config import read_config
 from robustmia.config_docs import configuration_page
 from robustmia.data.split import Split
 from robustmia.logits import SignalLogits
-from robustmia.plan import Plan
+from robustmia.plan import Plan, missing_targets
 from robustmia.registry import METHODS
 from robustmia.settings import TrainingSettings, Verifier
 from test_data import put_fashion_mnist, put_images
@@ -303,7 +304,11 @@ def test_a_bad_file_is_named(workflow, case):
 @pytest.mark.parametrize(
     ("damaged", "target", "expected"),
     [
-        ("results/data/digits/dataset.npz", "train_all", r"dataset\.npz: damaged .* moved to .*dataset\.npz\.damaged; the same command"),
+        (
+            "results/data/digits/dataset.npz",
+            "train_all",
+            r"dataset\.npz: damaged .* moved to .*dataset\.npz\.damaged; the same command",
+        ),
         ("results/data/digits/split_seed0.npz", "train_all", r"split_seed0\.npz: damaged"),
         (
             "results/models/digits/natural/seed0/model.safetensors",
@@ -610,3 +615,46 @@ def test_a_checkpoint_is_keyed_by_the_code_of_its_own_method(tmp_path, monkeypat
     monkeypatch.setattr("robustmia.plan.code_digest", lambda *modules: str(asked.append(modules)))
     checkpoint(tmp_path)
     assert asked == [("train", "robustmia.methods.pgd")]
+
+
+def plan_without(*lost: tuple[str, int], stage: str = "inference") -> Plan:
+    """The plan of the default configuration without the results of some runs and seeds."""
+    config = read_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    said = json.dumps({stage: [["digits", run, seed] for run, seed in lost]})
+    return Plan(config, missing_targets(said))
+
+
+def test_a_target_without_results_is_left_out_of_what_puts_targets_together():
+    plan = plan_without(("pgd", 1), ("ibp", 0), ("ibp", 1), ("ibp", 2))
+    collected = plan.each_target("{run}/{seed}", "digits")
+    assert len(collected) == 7 * 3 - 4
+    assert not {"pgd/1", "ibp/0"} & set(collected)
+    assert "ibp" not in plan.shown_runs("digits")
+    assert plan.common_seeds("digits") == [0, 2]
+    comparison = plan.comparison("digits", "inference")
+    assert (list(comparison["methods"]), comparison["seeds"]) == (plan.shown_runs("digits"), [0, 2])
+    assert len(plan.judged("digits", "inference")) == 6 * 2
+    assert plan.missing_words("digits") == ["seed 1 of pgd", "ibp"]
+    assert {place: (lost["run"], lost["seed"]) for place, lost in plan.missing_targets("digits").items()} == {
+        "4": ("pgd", 1),
+        **{str(18 + seed): ("ibp", seed) for seed in range(3)},
+    }
+    assert plan.figure("digits", "roc")["missing"] == ["seed 1 of pgd", "ibp"]
+    assert plan.strong_datasets == ["digits"]  # whose results are another stage's
+
+
+def test_without_the_natural_run_nothing_is_compared_with_it():
+    plan = plan_without(*(("natural", seed) for seed in range(3)))
+    assert plan.comparison("digits", "inference")["natural"] is None
+    strong = plan_without(("natural", 1), stage="strong")
+    assert strong.natural_of("digits", "pgd", 1) == []
+    assert len(strong.natural_of("digits", "pgd", 0)) == 1
+
+
+def test_a_data_set_is_not_shown_when_nothing_of_it_can_be_compared():
+    assert plan_without(("pgd", 0), ("ibp", 1), ("trades", 2)).datasets == []
+    assert plan_without().missing_words("digits") == []
+    lost = plan_without(("pgd", 0), stage="examples")
+    assert len(lost.examples("digits")) == 6
+    assert "pgd" not in lost.figure("digits", "examples")["runs"]
+    assert "pgd" in lost.figure("digits", "roc")["runs"]

@@ -12,7 +12,9 @@ from robustmia.logits import Examples
 from robustmia.table_files import read_table, write_table
 from robustmia.tables import (
     concatenate,
+    in_percent,
     leakage_and_gap,
+    missing_note,
     paper_note,
     paper_table,
     render,
@@ -143,10 +145,40 @@ def test_tables_are_put_together_and_come_back_as_they_were(tmp_path):
     write_table(first, tmp_path / "a.csv")
     write_table(first.assign(run="c"), tmp_path / "b.csv")
     pd.testing.assert_frame_equal(read_table(tmp_path / "a.csv"), first)
-    both = concatenate([tmp_path / "a.csv", tmp_path / "b.csv"])
+    both = concatenate([tmp_path / "a.csv", tmp_path / "b.csv"], {})
     assert both.run.tolist() == ["NA", "b", "c", "c"]
     write_table(both, tmp_path / "both.csv")
     assert (tmp_path / "both.csv").read_text().splitlines()[1] == "NA,0.30000000000000004"
+
+
+def test_targets_without_results_have_a_row_in_their_place(tmp_path):
+    columns = {"dataset": "digits", "run": ["a", "a"], "method": "natural", "seed": [0, 1], "test_accuracy": [0.5, 0.6]}
+    first = pd.DataFrame(columns)
+    write_table(first.iloc[:1], tmp_path / "a0.csv")
+    write_table(first.iloc[1:].assign(run="c"), tmp_path / "c1.csv")
+    lost = {"dataset": "digits", "run": "b", "method": "pgd", "seed": 0}
+    table = concatenate([tmp_path / "a0.csv", tmp_path / "c1.csv"], {"1": lost, "3": lost | {"seed": 7}})
+    assert table.run.tolist() == ["a", "b", "c", "b"]
+    assert table.seed.tolist() == [0, 0, 1, 7]
+    assert table.test_accuracy.isna().tolist() == [False, True, False, True]
+    assert list(table) == list(first)
+
+
+def test_a_run_without_results_is_marked_and_one_of_fewer_seeds_is_not():
+    robustness, membership = rows(runs=("natural", "my_pgd", "ibp"))
+    for table in (robustness, membership):
+        lost = (table.run == "ibp") | ((table.run == "my_pgd") & (table.seed == 1))
+        table.loc[lost, table.columns.difference(["dataset", "run", "method", "seed"])] = np.nan
+    shown = in_percent(paper_table(robustness, membership), " ± ").set_index("run")
+    assert set(shown.loc["ibp"]) == {"missing"}
+    assert "missing" not in set(shown.loc["my_pgd"])
+    assert "±" not in shown.loc["my_pgd", "train"]  # of one seed
+    attack = {"norm": "linf", "epsilon": 0.1, "steps": 5}
+    assert "mean ± standard deviation over 2 seeds; 50 members" in paper_note(membership, attack, None)
+    assert missing_note(["ibp", "seed 1 of my_pgd"]) == [
+        "Missing, since jobs failed: ibp, seed 1 of my_pgd. The same command makes what is missing."
+    ]
+    assert missing_note([]) == []
 
 
 # ---------------------------------------------------------------- figures

@@ -492,6 +492,8 @@ def test_the_digest_of_each_script_covers_what_it_imports(smoke, strong, audited
     always = {
         "robustmia",
         "robustmia.jobs",
+        "robustmia.lifeline",
+        "robustmia.outputs",
         "robustmia.bounds",
         "robustmia.data",
         "robustmia.methods",
@@ -516,6 +518,8 @@ def test_the_digest_of_each_script_covers_what_it_imports(smoke, strong, audited
         named = set(used_modules(script, *chosen.get(script, [])))
         surroundings = {
             "robustmia.errors",
+            "robustmia.locks",
+            "robustmia.gpus",
             "robustmia.device",
             "robustmia.data.records",
         }  # also imported by robustmia.jobs

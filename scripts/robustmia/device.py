@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from robustmia.data.records import Records
+from robustmia.gpus import hold_one
 
 
 def pick_device(threads: int | None = None) -> torch.device:
-    """A GPU where there is one (`CUDA_VISIBLE_DEVICES` chooses), else the CPU with this many threads."""
+    """A GPU that no other job has, where there are any (`CUDA_VISIBLE_DEVICES` chooses which), else the CPU with this many threads."""
     if threads is not None:
         torch.set_num_threads(threads)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    gpus = [str(torch.cuda.get_device_properties(number).uuid) for number in range(torch.cuda.device_count())]
+    return torch.device("cuda", gpus.index(hold_one(gpus))) if gpus else torch.device("cpu")
 
 
 def use_full_float32() -> None:

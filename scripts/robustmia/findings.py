@@ -66,9 +66,16 @@ def _what_seeds_say(seeds: int) -> str:
     )
 
 
-def first_page(introduction: str, comparisons: list[pd.DataFrame]) -> str:
-    """The report's first page in reStructuredText: an introduction, then what each data set's comparison says."""
+def first_page(introduction: str, comparisons: list[pd.DataFrame], missing: dict[str, list[str]]) -> str:
+    """The report's first page in reStructuredText: an introduction, then what each data set's comparison says.
+
+    Args:
+        missing: what has no results, by data set.
+    """
     parts = [introduction.rstrip()]
+    if missing:
+        words = "; ".join(f"{', '.join(lost)} ({dataset})" for dataset, lost in missing.items())
+        parts.append(f"**Missing, since jobs failed: {words}.** All else is complete.")
     for comparison in comparisons:
         dataset = str(comparison.dataset.iloc[0])
         table = findings_table(comparison)[ON_FIRST_PAGE].to_markdown(

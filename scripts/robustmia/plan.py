@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,19 @@ from robustmia.signals.base import Signal
 
 Spec = dict[str, Any]
 """Nested dict of plain values: everything that decides a job's result."""
+Target = tuple[str, str, int]
+"""Data set, run and seed."""
+STAGES = {"inference": "infer", "strong": "strong_infer", "examples": "attack_examples"}
+"""The rule that has to be done for a target to be shown, by what shows it; the first two are folders of results as well."""
+MISSING = "ROBUSTMIA_MISSING"
+"""The environment variable that names the missing targets, as `Plan.missing` in JSON."""
+
+
+def missing_targets(said: str) -> dict[str, frozenset[Target]]:
+    """What the environment variable says; an empty text says that nothing is missing."""
+    return {stage: frozenset(map(tuple, targets)) for stage, targets in json.loads(said or "{}").items()}
+
+
 # Figures that a change of the evaluation attack, or of the verified signal, leaves as they are.
 NO_ATTACK = ("training_curves", "margin_histogram", "exposed", "exposure_agreement", "attacks")
 NO_BOUNDS = ("training_curves", "examples", "leakage_and_gap", "exposed", "exposure_agreement", "attacks")
@@ -47,12 +61,15 @@ class Plan:
     """Specs and paths of every job of one configuration."""
 
     config: Config
+    missing: Mapping[str, frozenset[Target]] = field(default_factory=dict)
+    """By stage of `STAGES`, targets that have no results, since jobs failed: what puts targets together goes without them."""
 
     # ------------------------------------------------------------ what there is
 
     @property
     def datasets(self) -> list[str]:
-        return list(self.config.datasets)
+        """Data sets with results to show."""
+        return [dataset for dataset in self.config.datasets if self.common_seeds(dataset)]
 
     @property
     def results(self) -> str:
@@ -63,13 +80,58 @@ class Plan:
         runs, order = self.config.datasets[dataset].runs, list(METHODS)
         return sorted(runs, key=lambda run: order.index(runs[run].method.name))
 
-    def each_target(self, pattern: str, dataset: str | None = None) -> list[str]:
-        """`pattern` with {dataset}, {run} and {seed} filled in for every target model, of one data set or of all."""
+    def _is_missing(self, dataset: str, run: str, seed: int, stage: str) -> bool:
+        return (dataset, run, seed) in self.missing.get(stage, ())
+
+    def shown_runs(self, dataset: str, stage: str = "inference") -> list[str]:
+        """Runs of which at least one seed has results."""
+        seeds = self.config.seeds
+        return [run for run in self.runs(dataset) if not all(self._is_missing(dataset, run, s, stage) for s in seeds)]
+
+    def common_seeds(self, dataset: str, stage: str = "inference") -> list[int]:
+        """Seeds that every shown run has results of: what runs are compared over."""
+        runs = self.shown_runs(dataset, stage)
+        return [s for s in self.config.seeds if runs and not any(self._is_missing(dataset, r, s, stage) for r in runs)]
+
+    def missing_words(self, dataset: str, stage: str = "inference") -> list[str]:
+        """What has no results, a few words for each run."""
+        lost = {
+            run: [seed for seed in self.config.seeds if self._is_missing(dataset, run, seed, stage)]
+            for run in self.runs(dataset)
+        }
+        return [
+            run if len(seeds) == len(self.config.seeds) else f"seed {', '.join(map(str, seeds))} of {run}"
+            for run, seeds in lost.items()
+            if seeds
+        ]
+
+    def everything_missing(self, stage: str) -> dict[str, list[str]]:
+        """What has no results, by data set."""
+        words = {dataset: self.missing_words(dataset, stage) for dataset in self.config.datasets}
+        return {dataset: lost for dataset, lost in words.items() if lost}
+
+    def missing_targets(self, dataset: str, stage: str = "inference") -> dict[str, Spec]:
+        """The identities of targets without results, by their places among all targets."""
+        targets = [(dataset, run, seed) for run in self.runs(dataset) for seed in self.config.seeds]
+        lost = {place: target for place, target in enumerate(targets) if self._is_missing(*target, stage)}
+        return {str(place): self.identity(*target) for place, target in lost.items()}
+
+    def each_target(self, pattern: str, dataset: str | None = None, stage: str = "inference") -> list[str]:
+        """`pattern` with {dataset}, {run} and {seed} filled in for every target model with results, of one data set or of all."""
         return [
             pattern.format(dataset=name, run=run, seed=seed)
             for name in ([dataset] if dataset else self.datasets)
             for run in self.runs(name)
             for seed in self.config.seeds
+            if not self._is_missing(name, run, seed, stage)
+        ]
+
+    def judged(self, dataset: str, stage: str) -> list[str]:
+        """The judged records of the targets that are compared: all seeds of the first run, then of the next."""
+        return [
+            f"{self.results}/{stage}/{dataset}/{run}/seed{seed}/judged.npz"
+            for run in self.shown_runs(dataset, stage)
+            for seed in self.common_seeds(dataset, stage)
         ]
 
     @property
@@ -88,18 +150,25 @@ class Plan:
 
     def each_figure(self, pattern: str) -> list[str]:
         """`pattern` with {dataset} and {figure} filled in for every figure of every data set."""
-        verified = {"margin_histogram": self.each_verified_dataset}
+        special = {"margin_histogram": self.each_verified_dataset, "examples": self._each_dataset_with_examples}
         return [
             path.format(figure=figure)
             for figure in FiguresSettings.model_fields
             if figure not in STRONG_FIGURES
-            for path in verified.get(figure, self.each_dataset)(pattern.replace("{figure}", "{{figure}}"))
+            for path in special.get(figure, self.each_dataset)(pattern.replace("{figure}", "{{figure}}"))
         ]
+
+    def _each_dataset_with_examples(self, pattern: str) -> list[str]:
+        return [pattern.format(dataset=dataset) for dataset in self.datasets if self._runs_with_examples(dataset)]
+
+    def _runs_with_examples(self, dataset: str) -> list[str]:
+        seed = self.config.seeds[0]
+        return [run for run in self.runs(dataset) if not self._is_missing(dataset, run, seed, "examples")]
 
     def examples(self, dataset: str) -> list[str]:
         """The attacked images of every run, of the first seed."""
-        seed = self.config.seeds[0]
-        return [f"{self.results}/signals/{dataset}/{run}/seed{seed}/examples.npz" for run in self.runs(dataset)]
+        folder, seed = f"{self.results}/signals/{dataset}", self.config.seeds[0]
+        return [f"{folder}/{run}/seed{seed}/examples.npz" for run in self._runs_with_examples(dataset)]
 
     def signals_of(self, dataset: str, run: str, seed: int) -> list[str]:
         """The files of every signal of one target model, but for those of the strong attacks alone."""
@@ -186,10 +255,12 @@ class Plan:
 
     def figure(self, dataset: str, figure: str) -> Spec:
         """The settings of a figure, the runs it shows, and what its caption quotes."""
+        stage = "strong" if figure in STRONG_FIGURES else "examples" if figure == "examples" else "inference"
         spec: Spec = {
             "figure": figure,
             "dataset": dataset,
-            "runs": self.runs(dataset),
+            "runs": self._runs_with_examples(dataset) if stage == "examples" else self.shown_runs(dataset, stage),
+            "missing": self.missing_words(dataset, stage),
             "settings": _plain(getattr(self.config.figures, figure)),
         }
         if figure not in NO_ATTACK:
@@ -207,11 +278,12 @@ class Plan:
     @property
     def strong_datasets(self) -> list[str]:
         """The data sets that have strong attacks."""
-        return [name for name, settings in self.config.datasets.items() if settings.strong_attacks]
+        strong = [name for name, settings in self.config.datasets.items() if settings.strong_attacks]
+        return [name for name in strong if self.common_seeds(name, "strong")]
 
     def each_strong_target(self, pattern: str) -> list[str]:
         """`pattern` with {dataset}, {run} and {seed} filled in for every target of the strong attacks."""
-        return [path for dataset in self.strong_datasets for path in self.each_target(pattern, dataset)]
+        return [path for dataset in self.strong_datasets for path in self.each_target(pattern, dataset, "strong")]
 
     def each_strong_dataset(self, pattern: str) -> list[str]:
         """`pattern` with {dataset} filled in for every data set that has strong attacks."""
@@ -279,14 +351,15 @@ class Plan:
             "classifier": self._shadow_settings(dataset).classifier,
         }
 
-    def comparison(self, dataset: str) -> Spec:
+    def comparison(self, dataset: str, stage: str) -> Spec:
         """What compares the runs of a data set: their methods in order, and the seeds."""
-        methods = {run: self.config.datasets[dataset].runs[run].method.name for run in self.runs(dataset)}
+        runs, natural = self.shown_runs(dataset, stage), self._natural(dataset)
         return {
             "dataset": dataset,
-            "methods": methods,
-            "seeds": list(self.config.seeds),
-            "natural": self._natural(dataset),
+            "methods": {run: self.config.datasets[dataset].runs[run].method.name for run in runs},
+            "seeds": self.common_seeds(dataset, stage),
+            "natural": natural if natural in runs else None,
+            "missing": self.missing_words(dataset, stage),
         }
 
     def _natural(self, dataset: str) -> str | None:
@@ -297,7 +370,9 @@ class Plan:
     def natural_of(self, dataset: str, run: str, seed: int) -> list[str]:
         """The judged records of the natural target that a target is compared with; none for that one itself."""
         natural = self._natural(dataset)
-        return [] if natural in (None, run) else [f"{self.results}/strong/{dataset}/{natural}/seed{seed}/judged.npz"]
+        if natural is None or natural == run or self._is_missing(dataset, natural, seed, "strong"):
+            return []
+        return [f"{self.results}/strong/{dataset}/{natural}/seed{seed}/judged.npz"]
 
     def each_strong_figure(self, pattern: str) -> list[str]:
         """`pattern` with {dataset} and {figure} filled in for every figure of the strong attacks."""

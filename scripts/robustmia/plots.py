@@ -6,6 +6,7 @@ colour-blind palette unless set otherwise; what colour says, shape or line style
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import cycle
@@ -47,8 +48,11 @@ def style(settings: FigureSettings) -> AbstractContextManager:
     )
 
 
-def save(figure: Figure, paths: Sequence[str | Path]) -> None:
-    """Write one figure in the formats of the paths' endings, the same bytes for the same figure."""
+def save(figure: Figure, paths: Sequence[str | Path], missing: Sequence[str] = ()) -> None:
+    """Write one figure in the formats of the paths' endings, the same bytes for the same figure; below it what is missing."""
+    if missing:
+        words = textwrap.fill(f"missing: {', '.join(missing)}", 50)
+        figure.text(0.0, -0.04, words, ha="left", va="top", color="#c1272d", fontsize="small")
     for path in paths:
         metadata = {"CreationDate": None} if str(path).endswith(".pdf") else {"Software": None}
         figure.savefig(path, dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
@@ -412,7 +416,7 @@ def _short(name: str) -> str:
 
 def attacks(table: pd.DataFrame, runs: Sequence[str], settings: FigureSettings) -> Figure:
     """AUC of every strategy on every signal against each run, mean over seeds; a strategy's AUC needs no threshold."""
-    table = table[table.strategy != "correctness"]
+    table = table[table.strategy.notna() & (table.strategy != "correctness")]
     order = pd.MultiIndex.from_frame(table[["signal", "strategy"]].drop_duplicates())
     areas = table.groupby(["signal", "strategy", "run"]).auc.mean().unstack("run").loc[order, list(runs)]
     figure, axes = _grid(1, 1, settings)

@@ -23,8 +23,11 @@ NORMS = {"linf": "l-inf", "l2": "l2"}
 STYLESHEET = "body{font:15px sans-serif;margin:2em}td,th{padding:.3em .8em;text-align:right;white-space:nowrap}th:first-child,td:first-child{text-align:left}tr:nth-child(even){background:#f3f3f3}p{max-width:50em;color:#444}"
 
 
-def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
+def concatenate(paths: Iterable[str | Path], missing: dict[str, dict]) -> pd.DataFrame:
     """Tables of the same columns, one below the other, in the order given.
+
+    Args:
+        missing: rows of targets without results, which have no other cells than these, by their places among all targets.
 
     Raises:
         UserError: there are none.
@@ -34,7 +37,19 @@ def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
         raise UserError(
             "no data set has this table; for the strong attacks give datasets.NAME.strong_attacks its settings"
         )
-    return pd.concat(tables, ignore_index=True)
+    rest, places = iter(tables), range(len(tables) + len(missing))
+    lost = {place: pd.DataFrame([row], dtype=object) for place, row in missing.items()}
+    parts = [lost[str(place)] if str(place) in lost else next(rest) for place in places]
+    return pd.concat(parts, ignore_index=True)[list(tables[0])]
+
+
+def missing_note(missing: list[str]) -> list[str]:
+    """A paragraph on what has no results; none if nothing is missing."""
+    return (
+        [f"Missing, since jobs failed: {', '.join(missing)}. The same command makes what is missing."]
+        if missing
+        else []
+    )
 
 
 def paper_table(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
@@ -78,10 +93,13 @@ def _over_seeds(values: pd.DataFrame) -> pd.DataFrame:
 def in_percent(table: pd.DataFrame, plus_minus: str) -> pd.DataFrame:
     """The paper's table as text: percent with one decimal, and the standard deviation over seeds where there is one."""
     text = {"run": table["run"].astype(str).tolist()}
-    for name in table.columns[1::2]:
+    names = list(table.columns[1::2])
+    for name in names:
         pairs = zip(table[name], table[f"{name} sd"], strict=True)
         text[name] = [_cell(mean, deviation, plus_minus) for mean, deviation in pairs]
-    return pd.DataFrame(text)
+    shown = pd.DataFrame(text)
+    shown.loc[table[names].isna().all(axis=1).to_numpy(), names] = "missing"
+    return shown
 
 
 def _cell(mean: float, deviation: float, plus_minus: str) -> str:
@@ -116,12 +134,13 @@ def paper_note(membership: pd.DataFrame, attack: dict, verified: dict | None) ->
         attack: the settings of the evaluation attack.
         verified: those of the verified signal; None: there is none.
     """
+    membership = membership.dropna(subset="accuracy")  # a target without results
     first = membership.iloc[0]
     seeds = membership.seed.nunique()
     spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed"
     certificate = f" Verified: {_ball(verified)}, the tightest of {_listed(verified['verifiers'])}." if verified else ""
     return (
-        f"Percent, {spread}; {first.members} members and {first.nonmembers} non-members. Adversarial: {NORMS[attack['norm']]} "
+        f"Percent, {spread}; {int(first.members)} members and {int(first.nonmembers)} non-members. Adversarial: {NORMS[attack['norm']]} "
         f"ball of radius {attack['epsilon']:g}, {attack['steps']} steps.{certificate} The oracle threshold is chosen on the "
         f"evaluated records, and gives {100 * membership.floor_accuracy.mean():.1f} % without any information; split is "
         "chosen on one half and scored on the other."

@@ -207,9 +207,7 @@ class Checkpoint:
     def discard(self) -> None:
         """Remove the files, once the model is safe elsewhere."""
         for path in (self.path, self.before):
-            path.unlink(missing_ok=True)
-        with suppress(OSError):  # the folder may hold the checkpoints of others
-            self.path.parent.rmdir()
+            path.unlink(missing_ok=True)  # the folder stays: another training may be about to write into it
 
 
 # ---------------------------------------------------------------- the loop

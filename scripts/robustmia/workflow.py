@@ -5,10 +5,14 @@ It has no settings for what is changed here, so some of its methods are replaced
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -16,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import snakemake.jobs
+import yaml
 from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
+from snakemake.jobs import Job
 from snakemake.logging import logger
 from snakemake.persistence import PersistenceBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -25,6 +31,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from robustmia import lifeline
 from robustmia.errors import visible
 from robustmia.locks import LocksUnsupportedError, lock
+from robustmia.plan import MISSING, STAGES, Target
 
 
 def attend(workflow: Any, results: Path) -> Failures:
@@ -39,6 +46,9 @@ def attend(workflow: Any, results: Path) -> Failures:
     snakemake.jobs.get_script_mtime = lambda path: 0.0
     PersistenceBase.lock = _lock_of(results, PersistenceBase.lock)
     DAG.check_incomplete = _rerunning(DAG.check_incomplete)
+    Job.cleanup = _marking(Job.cleanup)
+    if slurm := sys.modules.get("snakemake_executor_plugin_slurm"):
+        slurm.query_job_status = _in_one_word(slurm.query_job_status)
     failures = Failures()
     if workflow.is_main_process:
         lifeline.announce()
@@ -47,13 +57,82 @@ def attend(workflow: Any, results: Path) -> Failures:
 
 
 def _rerunning(check_incomplete: Any) -> Any:
-    """Run jobs that were cut off again, as --rerun-incomplete does, in place of asking for it."""
+    """Run jobs that were cut off again, as --rerun-incomplete does, in place of asking for it.
+
+    Their outputs count whether they are there or not: else tables that were made from older versions would pass as up to date.
+    """
 
     async def check(dag: DAG) -> None:
         dag.workflow.dag_settings.force_incomplete = True
         await check_incomplete(dag)
+        persistence = dag.workflow.persistence
+        outputs = {persistence._get_key(output): output for job in dag.jobs for output in job.output}
+        if not dag.ignore_incomplete:
+            dag.forcefiles.update(outputs[key] for key in persistence._filter_incomplete_keys(outputs))
 
     return check
+
+
+def show_what_succeeded(workflow: Any, config: dict) -> None:
+    """With --keep-going, make the tables, figures and reports that were asked for of those targets that have results.
+
+    Args:
+        workflow: one that has ended with failures.
+        config: its configuration.
+    """
+    scheduler, dag = workflow.scheduler, workflow.dag
+    cut_short = scheduler.running or any(job not in scheduler.failed for job in dag.ready_jobs)
+    if not workflow.execution_settings.keep_going or cut_short or MISSING in os.environ:
+        return
+    jobs = list(dag.jobs)
+    missing = {
+        stage: [_target(job) for job in jobs if job.rule.name == rule and dag.needrun(job) and not dag.finished(job)]
+        for stage, rule in STAGES.items()
+    }
+    asked = {job.rule.name for job in jobs}
+    targets = [target for target, sign in SHOWN.items() if sign in asked]
+    if not targets:
+        return
+    logger.info("robustmia: making tables, figures and reports of what succeeded")
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as settings:
+        yaml.safe_dump(config, settings, sort_keys=False)
+        settings.flush()
+        command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(workflow.main_snakefile)]
+        command += ["--configfile", settings.name, "--nolock", "--keep-going", "--executor", "local"]
+        command += ["--cores", str(workflow.cores or 1), "--quiet", "progress", "rules", "host"]
+        methods = [method.name.lower() for method in workflow.deployment_settings.deployment_method]
+        command += ["--software-deployment-method", *methods] if methods else []
+        done = subprocess.run(command, env=os.environ | {MISSING: json.dumps(missing)})
+    if done.returncode == 0:
+        logger.error(f"robustmia: {', '.join(targets)} show what succeeded; the same command makes the rest")
+
+
+SHOWN = {"tables": "paper_table", "figures": "roc", "report": "report", "strong_attacks": "strong_report"}
+"""Targets that put results together, by a rule that is only there where they were asked for."""
+
+
+def _target(job: Any) -> Target:
+    return job.wildcards.dataset, job.wildcards.run, int(job.wildcards.seed)
+
+
+def _marking(cleanup: Any) -> Any:
+    """Count what a failed job should have made as cut off: Snakemake removes it and forgets about it."""
+
+    async def clean(job: Job, *arguments: Any) -> None:
+        await cleanup(job, *arguments)
+        job.dag.workflow.persistence.started(job)
+
+    return clean
+
+
+def _in_one_word(query: Any) -> Any:
+    """The status of SLURM jobs without what sacct may add: the plugin waits for ever for one that is `CANCELLED by 1000`."""
+
+    async def ask(*arguments: Any) -> tuple[dict[str, str] | None, float | None]:
+        statuses, seconds = await query(*arguments)
+        return statuses and {job: status.partition(" ")[0] for job, status in statuses.items()}, seconds
+
+    return ask
 
 
 Lock = Callable[[PersistenceBase], AbstractContextManager[None]]
@@ -96,7 +175,8 @@ class Failures(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.started = datetime.now().timestamp()
-        self._said: dict[int, str] = {}
+        self._said: dict[Any, str] = {}
+        self._logs: dict[Any, list[str]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the message of a failed job."""
@@ -104,6 +184,7 @@ class Failures(logging.Handler):
             fields = vars(record)
             for number in [fields[key] for key in ("jobid", "groupid") if key in fields]:
                 self._said[number] = str(fields.get("rule_msg") or fields.get("msg") or "")
+                self._logs[number] = [str(path) for path in fields.get("log") or fields.get("aux_logs") or []]
 
     def show(self, failed: Collection[Any]) -> None:
         """For each job that failed for good: the rule and its wildcards, the cause in a line, and the log."""
@@ -112,7 +193,8 @@ class Failures(logging.Handler):
             logger.error("\n".join([f"robustmia: {len(failed)} job{'s' if len(failed) > 1 else ''} failed", *shown]))
 
     def _of(self, job: Any) -> list[str]:
-        said = self._said.get(job.groupid if job.is_group() else job.jobid, "")
+        number = job.groupid if job.is_group() else job.jobid
+        said, logs = self._said.get(number, ""), self._logs.get(number, [])
         inner = list(job.jobs) if job.is_group() else [job]
         causes = {one: self._last_error(Path(one.log[0])) for one in inner if one.log}
         guilty = [one for one in inner if causes.get(one)] or inner
@@ -121,7 +203,7 @@ class Failures(logging.Handler):
             name = " ".join([one.rule.name, *map(str, one.wildcards)])
             lines += [
                 f"  {visible(name)}: {_cause(said, causes.get(one))}",
-                *(f"    log: {visible(str(path))}" for path in [*one.log, *_cluster_log(said)]),
+                *(f"    log: {visible(path)}" for path in dict.fromkeys([*map(str, one.log), *logs])),
             ]
         return lines
 
@@ -138,7 +220,3 @@ def _cause(said: str, error: str | None) -> str:
     words = [f"SLURM says {status.group(1)}"] if status and (status.group(1) != "FAILED" or not error) else []
     words += [visible(error)] if error else []
     return ": ".join(words) or "it was killed, or could not start, and left no message"
-
-
-def _cluster_log(said: str) -> list[str]:
-    return re.findall(r"\(log: (\S+)\)", said)
