@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,11 +17,11 @@ from conftest import ROOT
 from robustmia import gpus
 from robustmia.device import pick_device
 from robustmia.errors import UserError
-from robustmia.gpus import hold_one
+from robustmia.gpus import count_gpus, hold_one
 
 HOLD = """
 import sys, time
-from robustmia.gpus import hold_one
+from robustmia.gpus import count_gpus, hold_one
 print(hold_one(sys.argv[1:]), flush=True)
 time.sleep(60)
 """
@@ -117,3 +118,40 @@ def test_the_device_is_the_gpu_that_is_held(monkeypatch):
     assert pick_device() == torch.device("cuda", 1)
     assert pick_device() == torch.device("cuda", 1)
     end(other)
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A made-up nvidia-smi."""
+
+    def install(script: str) -> None:
+        program = tmp_path / "bin" / "nvidia-smi"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    return install
+
+
+TWO = "echo 'GPU 0: NVIDIA H100 (UUID: GPU-a)'; echo 'GPU 1: NVIDIA H100 (UUID: GPU-b)'; echo '  MIG 1g Device 0'"
+
+
+def test_gpus_are_counted_as_the_driver_lists_them(driver, monkeypatch):
+    driver(TWO)
+    assert count_gpus() == 2
+    for named, count in (("0", 1), ("GPU-a,GPU-b,GPU-c", 3), ("", 0), ("-1", 0)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+        assert count_gpus() == count
+
+
+def test_a_driver_that_fails_counts_none(driver):
+    driver("echo 'GPU 0: half a line'; exit 9")
+    assert count_gpus() == 0
+
+
+def test_a_workflow_starts_no_more_gpu_jobs_than_there_are_gpus(driver, workflow):
+    driver(TWO)
+    done = workflow.run("--cores", "8", "results/smoke/data/digits/dataset.npz", "--configfile", "configs/smoke.yaml")
+    assert re.search("Provided resources: gpu=.*2", done.stdout), done.stdout

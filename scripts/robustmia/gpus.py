@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,6 +17,18 @@ PAUSE = 0.5  # seconds between two looks while all are taken
 
 _held: dict[str, IO[str]] = {}
 """The GPU of this process, and the lock on it, which dies with the process."""
+
+
+def count_gpus() -> int:
+    """How many GPUs jobs of this machine can share: those that CUDA_VISIBLE_DEVICES names, or all that the driver lists."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return len([name for name in named.split(",") if name.strip() not in ("", "-1")])
+    try:
+        listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):  # no driver, or one that hangs
+        return 0
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines()) if listed.returncode == 0 else 0
 
 
 def hold_one(gpus: Sequence[str]) -> str:

@@ -30,6 +30,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from robustmia import lifeline
 from robustmia.errors import visible
+from robustmia.gpus import count_gpus
 from robustmia.locks import LocksUnsupportedError, lock
 from robustmia.plan import MISSING, STAGES, Target
 
@@ -47,11 +48,14 @@ def attend(workflow: Any, results: Path) -> Failures:
     PersistenceBase.lock = _lock_of(results, PersistenceBase.lock)
     DAG.check_incomplete = _rerunning(DAG.check_incomplete)
     Job.cleanup = _marking(Job.cleanup)
-    if slurm := sys.modules.get("snakemake_executor_plugin_slurm"):
+    slurm: Any = sys.modules.get("snakemake_executor_plugin_slurm")
+    if slurm is not None:
         slurm.query_job_status = _in_one_word(slurm.query_job_status)
     failures = Failures()
     if workflow.is_main_process:
         lifeline.announce()
+        if "gpu" not in workflow.global_resources and (gpus := count_gpus()):
+            workflow.register_resource("gpu", gpus)  # so that no job holds a core while it waits for a GPU
         logger.addHandler(failures)
     return failures
 
