@@ -23,7 +23,7 @@ import snakemake.jobs
 import yaml
 from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
-from snakemake.jobs import Job
+from snakemake.jobs import GroupJob, Job
 from snakemake.logging import logger
 from snakemake.persistence import PersistenceBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -51,6 +51,7 @@ def attend(workflow: Any, results: Path) -> Failures:
     slurm: Any = sys.modules.get("snakemake_executor_plugin_slurm")
     if slurm is not None:
         slurm.query_job_status = _in_one_word(slurm.query_job_status)
+        slurm.get_submit_command = _without_nowhere(slurm.get_submit_command)
     failures = Failures()
     if workflow.is_main_process:
         lifeline.announce()
@@ -139,6 +140,15 @@ def _in_one_word(query: Any) -> Any:
     return ask
 
 
+def _without_nowhere(command: Any) -> Any:
+    """Submissions that exclude failed nodes alone: the plugin takes `None assigned`, of a job that waits again, for the name of one."""
+
+    def submit(*arguments: Any, failed_nodes: Collection[str] | None = None, **named: Any) -> str:
+        return command(*arguments, failed_nodes={node for node in failed_nodes or () if " " not in node}, **named)
+
+    return submit
+
+
 Lock = Callable[[PersistenceBase], AbstractContextManager[None]]
 
 
@@ -178,6 +188,7 @@ class Failures(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
+        GroupJob.log_error = self._noting(GroupJob.log_error)
         self.started = datetime.now().timestamp()
         self._said: dict[Any, str] = {}
         self._logs: dict[Any, list[str]] = {}
@@ -187,8 +198,17 @@ class Failures(logging.Handler):
         if getattr(record, "event", None) in (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR):
             fields = vars(record)
             for number in [fields[key] for key in ("jobid", "groupid") if key in fields]:
-                self._said[number] = str(fields.get("rule_msg") or fields.get("msg") or "")
+                self._said[number] = str(fields.get("rule_msg") or self._said.get(number, ""))
                 self._logs[number] = [str(path) for path in fields.get("log") or fields.get("aux_logs") or []]
+
+    def _noting(self, log_error: Any) -> Any:
+        """Keep the message of a failed group of jobs, which Snakemake drops."""
+
+        def noted(group: GroupJob, msg: str | None = None, *arguments: Any, **named: Any) -> None:
+            self._said[group.groupid] = msg or ""
+            log_error(group, msg, *arguments, **named)
+
+        return noted
 
     def show(self, failed: Collection[Any]) -> None:
         """For each job that failed for good: the rule and its wildcards, the cause in a line, and the log."""

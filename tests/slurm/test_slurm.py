@@ -143,20 +143,40 @@ def test_scancel_and_a_killed_workflow_cost_one_more_command(cluster, tmp_path, 
     assert tables(workflow) == undisturbed
 
 
+SLOW_DISK = """
+import os, time
+fsync = os.fsync
+def slow(file):
+    time.sleep(0.025)
+    fsync(file)
+os.fsync = slow
+"""
+
+
 def test_out_of_memory_and_time_are_mended_by_the_next_attempt(cluster, tmp_path):
-    """Training goes on from its checkpoint when it has had too little time; SLURM counts in minutes."""
-    overlay = FEW | {
-        "datasets": {"digits": FEW["datasets"]["digits"] | {"training": {"epochs": 6000, "monitor": None}}}
-    }
+    """Training goes on from its checkpoint when it has had too little time. SLURM counts in minutes, so it must take longer than one."""
+    few = FEW["datasets"]["digits"]
+    overlay = FEW | {"datasets": {"digits": few | {"training": {"epochs": 3600, "monitor": None}}}}
     workflow, local = copy(tmp_path / "cluster", overlay), copy(tmp_path / "local", overlay)
+    (tmp_path / "sitecustomize.py").write_text(SLOW_DISK)
+    cluster.environment["PYTHONPATH"] = str(tmp_path)
     since, memory = now(), "60 if wildcards.run == 'pgd' and attempt == 1 else 4000"
     limits = ("--set-resources", f"train:mem_mb={memory}", "train:runtime=1 if attempt == 1 else 30")
     running = start(workflow, cluster, *TABLES, *limits)
+    del cluster.environment["PYTHONPATH"]
     finish(local.start("tables", "--configfile", "configs/smoke.yaml", "few.yaml"))
-    finish(running)
+    said = finish(running)
     seen = accounted(cluster, since)
-    assert {"OUT_OF_MEMORY", "TIMEOUT"} & set(seen.state)
     print(seen.to_string())
+    trainings = seen[seen.comment.str.startswith("rule_train")]
+    states = trainings.groupby("comment").state.apply(list).to_dict()
+    assert states["rule_train_wildcards_digits_natural_0"] == ["TIMEOUT", "COMPLETED"]
+    assert len(states["rule_train_wildcards_digits_pgd_0"]) >= 2
+    slurm = "".join(path.read_text() for path in (workflow.folder / ".snakemake" / "slurm_logs").rglob("*.log"))
+    assert "exceeded memory limit" in slurm
+    assert "stopped by SIGTERM after epoch" in slurm
+    assert "resuming after epoch" in (workflow.folder / "results/smoke/logs/train/digits/natural/seed0.log").read_text()
+    assert "SLURM status is: 'TIMEOUT'" in said
     assert tables(workflow) == tables(local)
 
 
@@ -170,14 +190,13 @@ def test_a_drained_a_dead_and_a_preempted_node_lose_nothing(cluster, tmp_path, u
     time.sleep(4)
     cluster.kill_node("node2")
     cluster.run("scontrol", "update", "nodename=node1", "state=resume")
-    until(lambda: jobs(cluster, "train"), running)
-    urgent = cluster.run(
-        "sbatch", "--parsable", "-p", "urgent", "-w", "node1", "--exclusive", "--wrap", "sleep 2"
-    ).strip()
-    cluster.start_node("node2")
+    until(lambda: "node1" in cluster.run("squeue", "-h", "-t", "R", "-o", "%N"), running)
+    urgent = cluster.run("sbatch", "--parsable", "-p", "urgent", "-w", "node1", "--exclusive", "--wrap", "true").strip()
     finish(running)
+    cluster.start_node("node2")
     seen = accounted(cluster, since)
     print(seen.to_string())
     assert "NODE_FAIL" in set(seen.state)
-    assert set(seen.node[seen.job == urgent]) == {"node1"}
+    assert "PREEMPTED" in set(seen.state)
+    assert set(seen.state[seen.job == urgent]) == {"COMPLETED"}
     assert tables(workflow) == undisturbed
