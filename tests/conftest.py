@@ -21,6 +21,11 @@ SHARED_VARIABLE = "ROBUSTMIA_SHARED"
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups, which one worker runs from end to end, come first: else one would be left with the longest at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 def shared(*parts: str) -> Path:
     """A file of the shared folder (data/, reference/), or the reason for a skip."""
     folder = os.environ.get(SHARED_VARIABLE)

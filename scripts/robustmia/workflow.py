@@ -29,10 +29,11 @@ from snakemake.persistence import PersistenceBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from robustmia import lifeline
+from robustmia.config import read_config
 from robustmia.errors import visible
 from robustmia.gpus import count_gpus
 from robustmia.locks import LocksUnsupportedError, lock
-from robustmia.plan import MISSING, STAGES, Target
+from robustmia.plan import MISSING, STAGES, Plan, Target, missing_targets
 
 
 def attend(workflow: Any, results: Path) -> Failures:
@@ -95,7 +96,9 @@ def show_what_succeeded(workflow: Any, config: dict) -> None:
         for stage, rule in STAGES.items()
     }
     asked = {job.rule.name for job in jobs}
-    targets = [target for target, sign in SHOWN.items() if sign in asked]
+    shown = Plan(read_config(config), missing_targets(json.dumps(missing)))
+    there = {"strong_attacks": shown.strong_datasets}
+    targets = [target for target, sign in SHOWN.items() if sign in asked and there.get(target, shown.datasets)]
     if not targets:
         return
     logger.info("robustmia: making tables, figures and reports of what succeeded")
