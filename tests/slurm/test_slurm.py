@@ -147,7 +147,7 @@ SLOW_DISK = """
 import os, time
 fsync = os.fsync
 def slow(file):
-    time.sleep(0.025)
+    time.sleep(0.045)
     fsync(file)
 os.fsync = slow
 """
@@ -156,7 +156,7 @@ os.fsync = slow
 def test_out_of_memory_and_time_are_mended_by_the_next_attempt(cluster, tmp_path):
     """Training goes on from its checkpoint when it has had too little time. SLURM counts in minutes, so it must take longer than one."""
     few = FEW["datasets"]["digits"]
-    overlay = FEW | {"datasets": {"digits": few | {"training": {"epochs": 3600, "monitor": None}}}}
+    overlay = FEW | {"datasets": {"digits": few | {"training": {"epochs": 2000, "monitor": None}}}}
     workflow, local = copy(tmp_path / "cluster", overlay), copy(tmp_path / "local", overlay)
     (tmp_path / "sitecustomize.py").write_text(SLOW_DISK)
     cluster.environment["PYTHONPATH"] = str(tmp_path)
