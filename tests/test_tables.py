@@ -235,3 +235,10 @@ def test_examples_show_wrong_predictions_as_wrong():
     assert said[2] == ("cat", "normal")
     assert said[3] == ("a very l…", "normal")
     assert said[5] == ("cat", "bold")
+
+
+def test_what_is_missing_stands_above_a_figure(tmp_path):
+    for missing, said in (((), []), (("trades", "seed 1 of pgd"), ["missing: trades, seed 1 of pgd"])):
+        figure = plots.plt.figure()
+        plots.save(figure, [tmp_path / "figure.png"], missing)
+        assert [text.get_text() for text in figure.texts] == said

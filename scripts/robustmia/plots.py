@@ -49,10 +49,10 @@ def style(settings: FigureSettings) -> AbstractContextManager:
 
 
 def save(figure: Figure, paths: Sequence[str | Path], missing: Sequence[str] = ()) -> None:
-    """Write one figure in the formats of the paths' endings, the same bytes for the same figure; below it what is missing."""
+    """Write one figure in the formats of the paths' endings, the same bytes for the same figure; above it what is missing."""
     if missing:
         words = textwrap.fill(f"missing: {', '.join(missing)}", 50)
-        figure.text(0.0, -0.04, words, ha="left", va="top", color="#c1272d", fontsize="small")
+        figure.text(0.0, 1.02, words, ha="left", va="bottom", color="#c1272d", fontsize="small")
     for path in paths:
         metadata = {"CreationDate": None} if str(path).endswith(".pdf") else {"Software": None}
         figure.savefig(path, dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
