@@ -87,7 +87,9 @@ def finished(tmp_path: Path, whole: Workflow) -> Workflow:
 
 def assert_nothing_is_left(workflow: Workflow) -> None:
     """No half-written file, whatever it is called."""
-    left = [path for path in (workflow.folder / "results").rglob(".*") if path.name not in (".lock",)]
+    left = [
+        path for path in (workflow.folder / "results").rglob(".*") if path.suffix != ".lock" and path.name != ".lock"
+    ]
     assert not left
     assert not list((workflow.folder / "results").glob("*/checkpoints/*"))
 

@@ -149,15 +149,17 @@ def test_sigterm_ends_a_job_with_a_line_and_nothing_half_written(tmp_path):
     _, said = running.communicate(timeout=30)
     assert running.returncode == 1
     assert said == "robustmia: collect: stopped by SIGTERM\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".log.txt.lock", "log.txt"]
 
 
 def test_a_job_waits_for_another_process_that_makes_the_same_files(tmp_path):
-    log = lock(tmp_path / "log.txt")
+    (tmp_path / "log.txt").touch()
+    held = lock(tmp_path / ".log.txt.lock")
+    (tmp_path / "log.txt").unlink()  # as Snakemake does before each job
     waiting = started_job(tmp_path, 0)
     assert "another process is still making these files; waiting for it" in waiting.stderr.readline()
     assert not (tmp_path / "table.csv").exists()
-    log.close()
+    held.close()
     waiting.communicate(timeout=30)
     assert waiting.returncode == 0
     assert (tmp_path / "table.csv").read_text() == "half"
@@ -181,12 +183,12 @@ def test_a_job_ends_when_its_workflow_is_killed(tmp_path):
         text=True,
     )
     assert workflow.stdout.readline() == "in it\n"
-    assert lock(tmp_path / "log.txt") is None
+    assert lock(tmp_path / ".log.txt.lock") is None
     workflow.kill()
     _, said = workflow.communicate(timeout=30)  # its pipes close when the job has ended too
     assert "collect: stopped by SIGTERM" in said
-    with lock(tmp_path / "log.txt"):
-        assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
+    with lock(tmp_path / ".log.txt.lock"):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".log.txt.lock", "log.txt"]
 
 
 def test_a_job_of_another_machine_does_not_watch_processes_here(tmp_path):

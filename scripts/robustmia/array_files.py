@@ -29,6 +29,8 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
+    except MemoryError:  # says nothing of the file
+        raise
     except Exception as error:  # numpy, zipfile and zlib have a dozen kinds for a damaged file; all mean the same here
         if (
             isinstance(error, OSError) and error.errno != errno.EINVAL

@@ -53,6 +53,11 @@ def hold_one(gpus: Sequence[str]) -> str:
         time.sleep(PAUSE)
 
 
+def is_any_held() -> bool:
+    """Whether this process has a GPU."""
+    return bool(_held)
+
+
 def _folder() -> Path:
     """One for all jobs of a user on this machine, which nobody else may write to."""
     folder = Path(tempfile.gettempdir()) / f"robustmia-gpus-{os.getuid()}"

@@ -12,12 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from robustmia import lifeline
+from robustmia import gpus, lifeline
 from robustmia.errors import DamagedError, UserError, in_one_line, visible
 from robustmia.locks import LocksUnsupportedError, lock
 from robustmia.outputs import whole_outputs
@@ -51,7 +51,7 @@ def job(snakemake: Any) -> Iterator[None]:
     """
     path = Path(snakemake.log[0])
     name = visible(" ".join([snakemake.rule, *map(str, snakemake.wildcards)]))
-    with _own(path, name) as log:
+    with _alone(path.with_name(f".{path.name}.lock"), name), path.open("w", encoding="utf-8") as log:
         _log_to(log)
         _end_on_request(name)
         lifeline.follow()
@@ -84,18 +84,17 @@ def _fail(name: str, reason: str) -> NoReturn:
 
 
 @contextmanager
-def _own(path: Path, name: str) -> Iterator[IO[str]]:
-    """The log of a job, held alone: two processes that make the same files wait for each other."""
+def _alone(path: Path, name: str) -> Iterator[None]:
+    """Two processes that make the same files wait for each other. Not by the log itself: Snakemake removes it before each job."""
     try:
-        log = lock(path)
-        if log is None:
+        held = lock(path)
+        if held is None:
             print(f"robustmia: {name}: another process is still making these files; waiting for it", file=sys.stderr)
-            log = lock(path, wait=True)
-    except LocksUnsupportedError:  # nothing half-written is taken as whole even so; only work may be done twice
-        log = path.open("a", encoding="utf-8")
-    assert log is not None
-    with log:
-        yield log
+            held = lock(path, wait=True)
+    except LocksUnsupportedError:
+        held = None
+    with held or nullcontext():
+        yield
 
 
 class _Lines(logging.Formatter):
@@ -109,7 +108,6 @@ class _Lines(logging.Formatter):
 
 
 def _log_to(log: IO[str]) -> None:
-    log.truncate(0)
     handler = logging.StreamHandler(log)
     handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
@@ -131,18 +129,21 @@ def _set_aside(damaged: str, inputs: Any) -> str:
             aside = path.with_name(f"{path.name}.damaged")
             if aside.is_dir():
                 shutil.rmtree(aside)
-            path.replace(aside)
+            with suppress(FileNotFoundError):  # another job has found the same
+                path.replace(aside)
             return f"moved to {aside}; the same command makes it again"
     return "delete it, and the same command makes it again"
 
 
 def _leave_the_future(inputs: Any) -> None:
     """Date inputs from the future to now: Snakemake would refuse outputs that are older than they are, now and ever after."""
+    now = time.time()
     for path in map(Path, inputs):
         dated = path / ".snakemake_timestamp" if path.is_dir() else path
-        if dated.exists() and dated.stat().st_mtime > time.time():
+        if dated.exists() and dated.stat().st_mtime > now:
             logger.warning("%s is dated in the future; its time is set to now", path)
-            os.utime(dated)
+            with suppress(PermissionError):  # somebody else's file
+                os.utime(dated, (now, now))
 
 
 def write_spec(path: str | Path, spec: dict[str, Any], code: str, seconds: float) -> None:
@@ -169,8 +170,8 @@ def _versions() -> dict[str, str]:
 
 
 def _device() -> str:
-    """The device that the job could use; a job that never imported torch used the CPU."""
-    if "torch" not in sys.modules:
+    """The device that the job used."""
+    if not gpus.is_any_held():
         return "cpu"
     from robustmia.device import describe, pick_device
 

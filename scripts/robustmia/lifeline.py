@@ -37,6 +37,8 @@ def follow() -> None:
     except ProcessLookupError:  # gone already
         os.kill(os.getpid(), signal.SIGTERM)
         return
+    except OSError:  # a kernel or a container that does not let processes be watched
+        return
     threading.Thread(target=_end_with, args=(workflow,), daemon=True).start()
 
 

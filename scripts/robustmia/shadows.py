@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -50,7 +51,10 @@ def train_shadows(
     for models in _together(trainers, spec["stacked"]):
         training = trainers[models[0]]
         if len(models) > 1:
-            path = checkpoint.with_name(f"{checkpoint.stem}-{'_'.join(map(str, models))}.pt")
+            names = hashlib.sha256(" ".join(map(str, models)).encode()).hexdigest()[
+                :12
+            ]  # of many, too long for a file's name
+            path = checkpoint.with_name(f"{checkpoint.stem}-stack{names}.pt")
             training = StackedTrainer([trainers[model] for model in models], path, f"{name}{models[0]}-{models[-1]}")
         network, history = training.run()
         if isinstance(network, Stack):

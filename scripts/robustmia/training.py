@@ -155,6 +155,7 @@ class Checkpoint:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "data": self.data,
+            "device": next(model.parameters()).device.type,
             "position": vars(position),
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
@@ -201,6 +202,9 @@ class Checkpoint:
         state = torch.load(io.BytesIO(content[DIGEST:]), map_location=device, weights_only=True)
         if state["data"] != self.data:
             logger.warning("%s: a checkpoint of other images, passed over", path)
+            return None
+        if state["position"]["steps"] and state["device"] != device.type:  # whose random numbers are others
+            logger.warning("%s: in the middle of an epoch on another kind of device, passed over", path)
             return None
         return state
 
