@@ -113,6 +113,17 @@ def test_a_file_that_is_not_there_is_not_called_damaged(tmp_path, load):
     assert not isinstance(caught.value, DamagedError)
 
 
+def test_a_want_of_memory_is_not_called_damage(tmp_path, monkeypatch):
+    save_arrays(tmp_path / "a.npz", arrays())
+
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "load", full)
+    with pytest.raises(MemoryError):
+        load_arrays(tmp_path / "a.npz")
+
+
 # ---------------------------------------------------------------- outputs
 
 

@@ -263,6 +263,19 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_counts(tmp_path, cap
     assert_same(trainer(spec, checkpoint).run(), whole)
 
 
+def test_a_state_in_the_middle_of_an_epoch_is_not_gone_on_with_on_another_kind_of_device(tmp_path, monkeypatch, caplog):
+    """Whose random numbers are others: the state of the last whole epoch counts."""
+    checkpoint = tmp_path / "c.pt"
+    stopped(checkpoint, "pgd", "sgd", 6, "SIGTERM")
+    training = trainer(tiny_spec(optimizer={"name": "sgd", "learning_rate": 0.01}), checkpoint)
+    monkeypatch.setattr(
+        torch, "load", lambda *given, load=torch.load, **named: load(*given, **named) | {"device": "cuda"}
+    )
+    at = training.checkpoint.restore(training.model, training.optimizer, torch.device("cpu"))
+    assert (at.epoch, at.steps) == (1, 0)
+    assert "on another kind of device, passed over" in caplog.text
+
+
 def test_a_kill_between_two_files_leaves_the_one_before(tmp_path, monkeypatch):
     training = trainer(tiny_spec(), tmp_path / "c.pt")
     training.checkpoint.save(Position(1), training.model, training.optimizer)
