@@ -108,6 +108,8 @@ def show_what_succeeded(workflow: Any, config: dict) -> None:
         command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(workflow.main_snakefile)]
         command += ["--configfile", settings.name, "--nolock", "--keep-going", "--executor", "local"]
         command += ["--cores", str(workflow.cores or 1), "--quiet", "progress", "rules", "host"]
+        triggers = [trigger.name.lower().replace("_", "-") for trigger in workflow.dag_settings.rerun_triggers]
+        command += ["--rerun-triggers", *triggers]
         methods = [method.name.lower() for method in workflow.deployment_settings.deployment_method]
         command += ["--software-deployment-method", *methods] if methods else []
         done = subprocess.run(command, env=os.environ | {MISSING: json.dumps(missing)})
