@@ -179,6 +179,8 @@ def test_a_run_without_results_is_marked_and_one_of_fewer_seeds_is_not():
         "Missing, since jobs failed: ibp, seed 1 of my_pgd. The same command makes what is missing."
     ]
     assert missing_note([]) == []
+    latex = render("latex", paper_table(robustness, membership), "A note.\n\nMissing, since jobs failed: ibp.")
+    assert [line for line in latex.splitlines() if "Missing" in line] == ["% A note. Missing, since jobs failed: ibp."]
 
 
 # ---------------------------------------------------------------- figures

@@ -32,9 +32,8 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     except MemoryError:  # says nothing of the file
         raise
     except Exception as error:  # numpy, zipfile and zlib have a dozen kinds for a damaged file; all mean the same here
-        if (
-            isinstance(error, OSError) and error.errno != errno.EINVAL
-        ):  # but for the disk's own, and not a place before the start
+        # but for those of the disk itself; a damaged zip may send the reader to a place before the start of the file
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
         raise DamagedError(path, in_one_line(error)) from error
     names = arrays.pop(NAMES, None)

@@ -51,10 +51,8 @@ def train_shadows(
     for models in _together(trainers, spec["stacked"]):
         training = trainers[models[0]]
         if len(models) > 1:
-            names = hashlib.sha256(" ".join(map(str, models)).encode()).hexdigest()[
-                :12
-            ]  # of many, too long for a file's name
-            path = checkpoint.with_name(f"{checkpoint.stem}-stack{names}.pt")
+            key = hashlib.sha256(str(models).encode()).hexdigest()[:12]  # all their numbers may be too long for a name
+            path = checkpoint.with_name(f"{checkpoint.stem}-stack{key}.pt")
             training = StackedTrainer([trainers[model] for model in models], path, f"{name}{models[0]}-{models[-1]}")
         network, history = training.run()
         if isinstance(network, Stack):

@@ -45,11 +45,8 @@ def concatenate(paths: Iterable[str | Path], missing: dict[str, dict]) -> pd.Dat
 
 def missing_note(missing: list[str]) -> list[str]:
     """A paragraph on what has no results; none if nothing is missing."""
-    return (
-        [f"Missing, since jobs failed: {', '.join(missing)}. The same command makes what is missing."]
-        if missing
-        else []
-    )
+    words = f"Missing, since jobs failed: {', '.join(missing)}. The same command makes what is missing."
+    return [words] if missing else []
 
 
 def paper_table(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
@@ -123,7 +120,7 @@ def render_text(form: str, text: pd.DataFrame, note: str) -> str:
         return f"<!doctype html><meta charset='utf-8'><style>{STYLESHEET}</style>{body}{paragraphs}\n"
     text = text.replace({"run": {"_": " "}}, regex=True).rename(columns=_latex_heading)
     body = text.style.hide(axis="index").to_latex(hrules=True, column_format="l" + "r" * (text.shape[1] - 1))
-    return f"% {note.replace('%', 'percent')}\n{body}"
+    return f"% {' '.join(note.replace('%', 'percent').split())}\n{body}"
 
 
 def paper_note(membership: pd.DataFrame, attack: dict, verified: dict | None) -> str:

@@ -191,7 +191,9 @@ def test_a_drained_a_dead_and_a_preempted_node_lose_nothing(cluster, tmp_path, u
     cluster.kill_node("node2")
     cluster.run("scontrol", "update", "nodename=node1", "state=resume")
     until(lambda: "node1" in cluster.run("squeue", "-h", "-t", "R", "-o", "%N"), running)
-    urgent = cluster.run("sbatch", "--parsable", "-p", "urgent", "-w", "node1", "--exclusive", "--wrap", "true").strip()
+    urgent = cluster.run(
+        "sbatch", "--parsable", "-p", "urgent", "-w", "node1", "--exclusive", "--output", "/dev/null", "--wrap", "true"
+    ).strip()
     finish(running)
     cluster.start_node("node2")
     seen = accounted(cluster, since)
