@@ -51,10 +51,10 @@ def job(snakemake: Any) -> Iterator[None]:
     """
     path = Path(snakemake.log[0])
     name = visible(" ".join([snakemake.rule, *map(str, snakemake.wildcards)]))
+    lifeline.follow()
     with _alone(path.with_name(f".{path.name}.lock"), name), path.open("w", encoding="utf-8") as log:
         _log_to(log)
         _end_on_request(name)
-        lifeline.follow()
         started = time.perf_counter()
         logger.info("%s starts", name)
         try:
