@@ -27,7 +27,7 @@ $(STAMP): requirements.lock
 
 run: setup  ## the whole pipeline on config.yaml, then the main table
 	@snakemake --cores all
-	@$(PACKAGE) -m robustmia.show config.yaml
+	@$(PACKAGE) -m robustmia.workflow.summary config.yaml
 
 test: setup  ## every test (ROBUSTMIA_SHARED=/path/to/shared adds those on real data)
 	@pytest -n 2 --dist loadgroup
@@ -52,13 +52,14 @@ dag: setup  ## draw the graph of rules to results/rulegraph.svg (needs graphviz)
 	@snakemake --rulegraph dot all 2>/dev/null | dot -Tsvg > results/rulegraph.svg
 	@echo "robustmia: results/rulegraph.svg"
 
-docs: setup  ## write docs/configuration.md from the settings models
-	$(PACKAGE) -m robustmia.config_docs > docs/configuration.md
+docs: setup  ## write docs/configuration.md and config.schema.json from the settings models
+	$(PACKAGE) -m robustmia.config.docs configuration > docs/configuration.md
+	$(PACKAGE) -m robustmia.config.docs schema > config.schema.json
 
-bench: setup  ## time training steps, verifiers, stacks of models and plans
+bench: setup  ## time training steps, verifiers, ensembles and plans
 	@$(PACKAGE) benchmarks/steps.py
 	@$(PACKAGE) benchmarks/bounds.py
-	@$(PACKAGE) benchmarks/stacks.py
+	@$(PACKAGE) benchmarks/ensembles.py
 	@$(PACKAGE) benchmarks/scale.py
 
 # uv (https://docs.astral.sh/uv) resolves for every platform and Python at once; constraints.txt holds exact pins.

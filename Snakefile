@@ -3,40 +3,50 @@ import os
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from robustmia.config import check_audits, check_sources, read_config
+from robustmia.config.reading import check_audits, check_sources, read_config
+from robustmia.config.registry import SIGNALS
 from robustmia.errors import UserError
-from robustmia.plan import MISSING, Plan, missing_targets
-from robustmia.workflow import attend, show_what_succeeded
+from robustmia.workflow.code_digest import code_digest, digest
+from robustmia.workflow.paths import TARGET, Paths, filled
+from robustmia.workflow.snakemake_hooks import hold_results, install_hooks, mark_stale
+from robustmia.workflow.specs import Specs
+from robustmia.workflow.targets import JOINED_TABLES, TABLES, Targets
 
 
 configfile: "config.yaml"
 
 
-# The script that writes the report names a first page that has the findings.
+# The script that writes the report names a first page that has the conclusions.
 report: os.environ.get("ROBUSTMIA_FIRST_PAGE", "report/workflow.rst")
 
 
 try:
-    plan = Plan(read_config(config), missing_targets(os.environ.get(MISSING, "")))
-    check_sources(plan.config)
-    check_audits(plan.config)
+    settings = read_config(config)
+    check_sources(settings)
+    check_audits(settings)
 except UserError as error:
     sys.exit("\n".join(f"robustmia: {line}" for line in str(error).splitlines()))
 
 
-failures = attend(workflow, Path(plan.results))
+paths = Paths(str(settings.results_dir))
+targets = Targets(settings)
+specs = Specs(settings, targets, paths)
+failures = install_hooks(workflow)
+results_lock = FileLock(paths.lock)
 
 
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
+include: "rules/shadow.smk"
 include: "rules/signals.smk"
 include: "rules/inference.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
-include: "rules/strong.smk"
 include: "rules/report.smk"
 include: "rules/audit.smk"
 
@@ -44,13 +54,11 @@ include: "rules/audit.smk"
 localrules:
     all,
     train_all,
-    signals_all,
     shadow_all,
-    strong_results,
-    strong_attacks,
-    audit,
+    signals_all,
     tables,
     figures,
+    audit,
 
 
 rule all:
@@ -63,6 +71,10 @@ rule all:
         rules.report.output,
 
 
+onstart:
+    hold_results(results_lock)
+    mark_stale(workflow)
+
+
 onerror:
-    failures.show(workflow.scheduler.failed)
-    show_what_succeeded(workflow, config)
+    failures.summarise(workflow.scheduler.failed)

@@ -18,11 +18,11 @@ import yaml
 from torch.nn.functional import cross_entropy
 
 from robustmia.bounds.interval import Interval, interval_bounds
-from robustmia.config import read_config
-from robustmia.device import generator_for, pick_device
+from robustmia.config.reading import read_config
+from robustmia.config.registry import METHODS
 from robustmia.methods.base import Progress
-from robustmia.models import build_network
-from robustmia.registry import METHODS
+from robustmia.models.device import generator_for, pick_device
+from robustmia.models.networks.base import build_network
 
 ROOT = Path(__file__).parent.parent
 LATE = Progress(10_000.0, 10_001)
@@ -40,7 +40,7 @@ def measure(
     """One table: a row for each run of a data set, and one for a step on interval bounds alone."""
     raw = yaml.safe_load((ROOT / config).read_text())
     settings = read_config({"datasets": {dataset: raw["datasets"][dataset]}}).datasets[dataset]
-    architecture = settings.architecture.model_dump() | ({} if width is None else {"width": width})
+    architecture = settings.architecture.model_copy(update={} if width is None else {"width": width})
     device = pick_device(threads=1)
     generator = generator_for(device, 0, "benchmark")
     images = torch.rand((batch, *image), generator=generator, device=device)
@@ -78,7 +78,7 @@ def measure(
                 torch.cuda.synchronize()
             seconds[name].append((perf_counter() - started) / steps)
     natural = median(seconds["natural"])
-    print(f"\nbatch of {batch}, {architecture['name']} of width {architecture['width']}, {device}\n")
+    print(f"\nbatch of {batch}, {architecture.name} of width {architecture.width}, {device}\n")
     print("| method | ms per step | natural steps |\n|---|---|---|")
     for name, times in seconds.items():
         print(f"| {name} | {1000 * median(times):.1f} | {median(times) / natural:.1f} |", flush=True)

@@ -1,62 +1,59 @@
 # Other people's predictions and checkpoints: `snakemake audit --configfile FILE`, with `audits:` in the file.
-from robustmia.audit.settings import CheckpointAudit, PredictionsAudit
-
-AUDIT = f"{RESULTS}/audit/{{audit}}"
 NONE = "(?!)"  # matches nothing
 
 
-rule audited_images:
+rule audit_fetch:
     output:
-        records=f"{AUDIT}/dataset.npz",
+        records=paths.audit_records,
     log:
-        f"{RESULTS}/logs/audit/{{audit}}_images.log",
+        paths.log("audit/{audit}_fetch"),
     localrule: True
     conda:
         "../envs/training.yaml"
     params:
-        spec=of_audit(plan.audited_source),
-        code=code_of("fetch"),
-        data_dir=str(plan.config.data_dir),
+        spec=by_wildcards(specs.audit_fetch),
+        code=code_of("fetch", specs.audit_fetch),
+        data_dir=str(settings.data_dir),
     script:
         "../scripts/fetch.py"
 
 
 rule audit_checkpoint:
     input:
-        records=rules.audited_images.output.records,
-        files=of_audit(plan.audited_files),
+        records=paths.audit_records,
+        files=lambda wildcards: targets.audited_files(wildcards.audit),
     output:
-        signals=directory(f"{AUDIT}/signals"),
+        signals=directory(paths.audit_signals),
     log:
-        f"{RESULTS}/logs/audit/{{audit}}_checkpoint.log",
+        paths.log("audit/{audit}_checkpoint"),
     wildcard_constraints:
-        audit="|".join(plan.audits(CheckpointAudit)) or NONE,
+        audit="|".join(targets.checkpoint_audits) or NONE,
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
     params:
-        spec=of_audit(plan.audit),
-        code=code_of("audit_checkpoint"),
+        spec=by_wildcards(specs.audit),
+        code=code_of("audit_checkpoint", specs.audit),
     script:
         "../scripts/audit_checkpoint.py"
 
 
 rule audit_predictions:
     input:
-        predictions=of_audit(plan.audited_predictions),
+        predictions=lambda wildcards: targets.audited_predictions(wildcards.audit),
     output:
-        signals=directory(f"{AUDIT}/signals"),
+        signals=directory(paths.audit_signals),
     log:
-        f"{RESULTS}/logs/audit/{{audit}}_predictions.log",
+        paths.log("audit/{audit}_predictions"),
     wildcard_constraints:
-        audit="|".join(plan.audits(PredictionsAudit)) or NONE,
+        audit="|".join(targets.prediction_audits) or NONE,
     localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=of_audit(plan.audit),
+        spec=by_wildcards(specs.audit),
         code=code_of("audit_predictions"),
     script:
         "../scripts/audit_predictions.py"
@@ -64,24 +61,24 @@ rule audit_predictions:
 
 rule audit_infer:
     input:
-        signals=f"{AUDIT}/signals",
+        signals=paths.audit_signals,
     output:
-        membership_inference=f"{AUDIT}/membership_inference.csv",
-        robustness=f"{AUDIT}/robustness.csv",
-        report=f"{AUDIT}/report.md",
-        spec=f"{AUDIT}/spec.json",
+        membership_inference=paths.audit_membership,
+        robustness=paths.audit_robustness,
+        report=paths.audit_report,
+        spec=paths.audit_spec,
     log:
-        f"{RESULTS}/logs/audit/{{audit}}_infer.log",
+        paths.log("audit/{audit}_infer"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=of_audit(plan.audit_infer),
-        code=code_of("audit_infer"),
+        spec=by_wildcards(specs.audit_infer),
+        code=code_of("audit_infer", specs.audit_infer),
     script:
         "../scripts/audit_infer.py"
 
 
 rule audit:
     input:
-        expand(rules.audit_infer.output.report, audit=plan.audits()),
+        expand(paths.audit_report, audit=targets.audits()),

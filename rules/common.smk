@@ -1,57 +1,36 @@
 # Lookups that the rules share: nothing here decides anything.
-RESULTS = plan.results
-TARGET = "{dataset}/{run}/seed{seed}"
-
-
 wildcard_constraints:
     dataset=r"[A-Za-z][A-Za-z0-9_.-]*",
     run=r"[A-Za-z][A-Za-z0-9_.-]*",
     seed=r"\d+",
     batch=r"\d+",
+    signal="|".join(SIGNALS),
 
 
-def of_target(lookup, *more):
-    """A lookup of the plan by data set, run, seed and more wildcards, as an input or params function."""
-    return lambda wildcards: lookup(
-        wildcards.dataset,
-        wildcards.run,
-        int(wildcards.seed),
-        *(wildcards[name] for name in more),
+def by_wildcards(lookup, **given):
+    """A lookup by the wildcards of a job, as an input or params function."""
+    return lambda wildcards: lookup(**dict(wildcards.items()) | given)
+
+
+def code_of(script, spec=None, **given):
+    """The digest of the code that a script uses with a spec, as a params function."""
+    return lambda wildcards: code_digest(
+        script, spec and spec(**dict(wildcards.items()) | given)
     )
 
 
-def of_shadows(lookup, *more):
-    """A lookup of the plan by data set, run, number of a job of shadow models and more wildcards, as a params function."""
-    return lambda wildcards: lookup(
-        wildcards.dataset,
-        wildcards.run,
-        int(wildcards.batch),
-        *(wildcards[name] for name in more),
-    )
+def expanded(pattern, **names):
+    """Every file of a pattern that belongs to the wildcards of a job, as an input function."""
+    return lambda wildcards: targets.expand(pattern, **dict(wildcards.items()) | names)
 
 
-def of_dataset(lookup):
-    """A lookup of the plan by data set, as an input or params function."""
-    return lambda wildcards: lookup(wildcards.dataset)
-
-
-def code_of(script):
-    """The digest of the code that a script uses, as a params function."""
-    return lambda wildcards: plan.code(
-        script, *map(wildcards.get, ("dataset", "run", "signal", "audit"))
-    )
-
-
-def figure_spec(figure):
-    """The spec of a figure, as a params function."""
-    return lambda wildcards: plan.figure(wildcards.dataset, figure)
-
-
-def at_stage(lookup, stage):
-    """A lookup of the plan by data set and stage of results, as an input or params function."""
-    return lambda wildcards: lookup(wildcards.dataset, stage)
-
-
-def of_audit(lookup):
-    """A lookup of the plan by audit, as an input or params function."""
-    return lambda wildcards: lookup(wildcards.audit)
+def figure_inputs(kind):
+    """The files that a kind of figure is drawn from."""
+    inputs = {}
+    if kind.table:
+        inputs["table"] = filled(paths.table, table=kind.table)
+    if kind.shows_images:
+        inputs["records"] = paths.records
+    if kind.shows_examples:
+        inputs["examples"] = expanded(paths.examples, seed=str(settings.seeds[0]))
+    return inputs

@@ -1,34 +1,34 @@
 # Images of every data set in one form, and who is a member.
 rule fetch:
     output:
-        records=f"{RESULTS}/data/{{dataset}}/dataset.npz",
-        spec=f"{RESULTS}/data/{{dataset}}/dataset.spec.json",
+        records=paths.records,
+        spec=paths.records_spec,
     log:
-        f"{RESULTS}/logs/fetch/{{dataset}}.log",
+        paths.log("fetch/{dataset}"),
     localrule: True
     conda:
         "../envs/training.yaml"
     params:
-        spec=of_dataset(plan.fetch),
-        code=code_of("fetch"),
-        data_dir=str(plan.config.data_dir),
+        spec=by_wildcards(specs.fetch),
+        code=code_of("fetch", specs.fetch),
+        data_dir=str(settings.data_dir),
     script:
         "../scripts/fetch.py"
 
 
 rule split:
     input:
-        records=rules.fetch.output.records,
+        records=paths.records,
     output:
-        split=f"{RESULTS}/data/{{dataset}}/split_seed{{seed}}.npz",
-        spec=f"{RESULTS}/data/{{dataset}}/split_seed{{seed}}.spec.json",
+        split=paths.split,
+        spec=paths.split_spec,
     log:
-        f"{RESULTS}/logs/split/{{dataset}}_seed{{seed}}.log",
+        paths.log("split/{dataset}_seed{seed}"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=lambda wildcards: plan.split(wildcards.dataset, int(wildcards.seed)),
+        spec=by_wildcards(specs.split),
         code=code_of("split"),
     script:
         "../scripts/split.py"

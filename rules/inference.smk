@@ -1,23 +1,56 @@
-# Every strategy against one target model.
+# Every attack on every signal of one target model; those that need shadow models if there are any.
 rule infer:
     input:
-        split=rules.split.output.split,
-        signals=of_target(plan.signals_of),
+        split=paths.split,
+        signals=expanded(paths.signal),
+        shadows=expanded(paths.shadow_signal),
     output:
-        membership_inference=f"{RESULTS}/inference/{TARGET}/membership_inference.csv",
-        robustness=f"{RESULTS}/inference/{TARGET}/robustness.csv",
-        roc=f"{RESULTS}/inference/{TARGET}/roc.csv",
-        loss_histogram=f"{RESULTS}/inference/{TARGET}/loss_histogram.csv",
-        verification=f"{RESULTS}/inference/{TARGET}/verification.csv",
-        margin_histogram=f"{RESULTS}/inference/{TARGET}/margin_histogram.csv",
-        judged=f"{RESULTS}/inference/{TARGET}/judged.npz",
-        spec=f"{RESULTS}/inference/{TARGET}/spec.json",
+        **{table: filled(paths.target_table, table=table) for table in TABLES},
+        records=paths.record_results,
+        spec=paths.inference_spec,
     log:
-        f"{RESULTS}/logs/infer/{TARGET}.log",
+        paths.log(f"infer/{TARGET}"),
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=of_target(plan.infer),
-        code=code_of("infer"),
+        spec=by_wildcards(specs.infer),
+        code=code_of("infer", specs.infer),
     script:
         "../scripts/infer.py"
+
+
+# Scores and risks of each record, beside those under natural training.
+rule records:
+    input:
+        records=paths.record_results,
+        natural=by_wildcards(targets.natural_files, pattern=paths.record_results),
+    output:
+        table=paths.target_records,
+    log:
+        paths.log(f"records/{TARGET}"),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        identity=by_wildcards(specs.identity),
+        code=code_of("records"),
+    script:
+        "../scripts/records.py"
+
+
+# Which records are at risk under each model, and whether models agree on it.
+rule record_risk:
+    input:
+        records=expanded(paths.record_results),
+    output:
+        risk=filled(paths.table, table="record_risk"),
+        agreement=filled(paths.table, table="risk_agreement"),
+    log:
+        paths.log("record_risk/{dataset}"),
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        spec=by_wildcards(specs.conclusions),
+        code=code_of("record_risk"),
+    script:
+        "../scripts/record_risk.py"

@@ -1,44 +1,28 @@
-# One HTML file of the tables and figures, with what they show and how they came about. Its first page has the findings.
-for prefix, targets, findings, stage in (
-    ("", ["tables", "figures"], plan.each_dataset, "inference"),
-    (
-        "strong_",
-        ["tables", "figures", "strong_results"],
-        plan.each_strong_dataset,
-        "strong",
-    ),
-):
-
-    rule:
-        name:
-            f"{prefix}report"
-        input:
-            [getattr(rules, target).input for target in targets],
-            findings=findings(f"{RESULTS}/tables/{{dataset}}/{prefix}findings.csv"),
-        output:
-            html=f"{RESULTS}/{prefix}report.html",
-            config=f"{RESULTS}/{prefix}config.yaml",
-            page=f"{RESULTS}/{prefix}report.rst",
-        log:
-            f"{RESULTS}/logs/{prefix}report.log",
-        localrule: True
-        conda:
-            "../envs/report.yaml"
-        params:
-            config=config,
-            targets=targets,
-            code=code_of("report"),
-            missing=plan.everything_missing(stage),
-            captions=plan.captions(Path(workflow.basedir) / "report"),
-            introduction=str(Path(workflow.basedir) / "report" / "workflow.rst"),
-            snakefile=str(workflow.main_snakefile),
-        script:
-            "../scripts/report.py"
-
-
-# Everything that needs shadow models, beside what `all` makes.
-rule strong_attacks:
+# One HTML file of the tables and figures, with what they show and how they came about. Its first page has the conclusions.
+rule report:
     input:
-        rules.all_strong.output,
-        rules.strong_results.input,
-        rules.strong_report.output,
+        rules.tables.input,
+        rules.figures.input,
+        conclusions=targets.expand(paths.table, table="conclusions"),
+    output:
+        html=paths.report,
+        config=paths.report_config,
+        page=paths.report_page,
+    log:
+        paths.log("report"),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        config=config,
+        code=code_of("report"),
+        captions=digest(
+            *(
+                path.read_text()
+                for path in sorted(Path(workflow.basedir).glob("report/*.rst"))
+            )
+        ),
+        introduction=str(Path(workflow.basedir) / "report" / "workflow.rst"),
+        snakefile=str(workflow.main_snakefile),
+    script:
+        "../scripts/report.py"

@@ -1,49 +1,47 @@
-# Logits of every member and non-member: on clean images, on images attacked against the very model, and so on.
+# What the attacker sees of every member and non-member: logits of clean images, of images perturbed against the very model, ...
 rule signal:
     input:
-        records=rules.fetch.output.records,
-        split=rules.split.output.split,
-        model=rules.train.output.model,
+        records=paths.records,
+        split=paths.split,
+        model=paths.model,
     output:
-        logits=f"{RESULTS}/signals/{TARGET}/{{signal}}.npz",
-        spec=f"{RESULTS}/signals/{TARGET}/{{signal}}.spec.json",
+        logits=paths.signal,
+        spec=paths.signal_spec,
     log:
-        f"{RESULTS}/logs/signal/{TARGET}_{{signal}}.log",
-    wildcard_constraints:
-        signal="|".join(plan.known_signals),
+        paths.log(f"signal/{TARGET}_{{signal}}"),
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
     params:
-        spec=of_target(plan.signal, "signal"),
-        code=code_of("compute_signal"),
+        spec=by_wildcards(specs.signal),
+        code=code_of("compute_signal", specs.signal),
     script:
         "../scripts/compute_signal.py"
 
 
-rule attack_examples:
+rule examples:
     input:
-        records=rules.fetch.output.records,
-        split=rules.split.output.split,
-        model=rules.train.output.model,
+        records=paths.records,
+        split=paths.split,
+        model=paths.model,
     output:
-        examples=f"{RESULTS}/signals/{TARGET}/examples.npz",
+        examples=paths.examples,
     log:
-        f"{RESULTS}/logs/attack_examples/{TARGET}.log",
+        paths.log(f"examples/{TARGET}"),
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
     params:
-        spec=of_target(plan.attack_examples),
-        code=code_of("attack_examples"),
+        spec=by_wildcards(specs.examples),
+        code=code_of("examples", specs.examples),
     script:
-        "../scripts/attack_examples.py"
+        "../scripts/examples.py"
 
 
 rule signals_all:
     input:
-        plan.every_signal(),
+        targets.expand(paths.signal),

@@ -1,40 +1,20 @@
-# Long tables of each data set, the same of all data sets, and the paper's layout.
+# Long tables of each data set, the same of all data sets, and tables for people.
 rule collect:
     input:
-        of_dataset(
-            lambda dataset: plan.each_target(
-                f"{RESULTS}/inference/{TARGET}/{{{{table}}}}.csv", dataset
-            )
+        lambda wildcards: targets.expand(
+            (
+                paths.history
+                if wildcards.table == "training_history"
+                else filled(paths.target_table, table=wildcards.table)
+            ),
+            dataset=wildcards.dataset,
         ),
     output:
-        f"{RESULTS}/tables/{{dataset}}/{{table}}.csv",
+        paths.table,
     log:
-        f"{RESULTS}/logs/collect/{{dataset}}_{{table}}.log",
+        paths.log("collect/{dataset}_{table}"),
     wildcard_constraints:
-        table="membership_inference|robustness|roc|loss_histogram|verification|margin_histogram",
-    localrule: True
-    conda:
-        "../envs/analysis.yaml"
-    params:
-        code=code_of("collect"),
-        missing=lambda wildcards: (
-            plan.missing_targets(wildcards.dataset)
-            if wildcards.table in ("membership_inference", "robustness")
-            else {}
-        ),
-    script:
-        "../scripts/collect.py"
-
-
-rule collect_history:
-    input:
-        of_dataset(
-            lambda dataset: plan.each_target(rules.train.output.history, dataset)
-        ),
-    output:
-        f"{RESULTS}/tables/{{dataset}}/training_history.csv",
-    log:
-        f"{RESULTS}/logs/collect/{{dataset}}_training_history.log",
+        table="|".join([*TABLES, "training_history"]),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -46,15 +26,13 @@ rule collect_history:
 
 rule all_datasets:
     input:
-        lambda wildcards: plan.each_dataset(
-            f"{RESULTS}/tables/{{dataset}}/{wildcards.table}.csv"
-        ),
+        expanded(paths.table),
     output:
-        f"{RESULTS}/tables/{{table}}.csv",
+        paths.joined_table,
     log:
-        f"{RESULTS}/logs/collect/{{table}}.log",
+        paths.log("collect/{table}"),
     wildcard_constraints:
-        table="membership_inference|robustness",
+        table="|".join(JOINED_TABLES),
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -66,29 +44,27 @@ rule all_datasets:
 
 rule paper_table:
     input:
-        robustness=f"{RESULTS}/tables/{{dataset}}/robustness.csv",
-        membership=f"{RESULTS}/tables/{{dataset}}/membership_inference.csv",
+        robustness=filled(paths.table, table="robustness"),
+        membership=filled(paths.table, table="membership_inference"),
     output:
-        csv=f"{RESULTS}/tables/{{dataset}}/paper.csv",
-        markdown=f"{RESULTS}/tables/{{dataset}}/paper.md",
-        latex=f"{RESULTS}/tables/{{dataset}}/paper.tex",
+        csv=filled(paths.table, table="paper"),
+        markdown=filled(paths.rendered, table="paper", form="md"),
+        latex=filled(paths.rendered, table="paper", form="tex"),
         html=report(
-            f"{RESULTS}/tables/{{dataset}}/paper.html",
+            filled(paths.rendered, table="paper", form="html"),
             category="{dataset}",
             caption="../report/paper_table.rst",
             labels={"shows": "accuracies and inference accuracies, as in the paper"},
         ),
-        gap=f"{RESULTS}/tables/{{dataset}}/leakage_and_gap.csv",
+        gap=filled(paths.table, table="leakage_and_gap"),
     log:
-        f"{RESULTS}/logs/paper_table/{{dataset}}.log",
+        paths.log("paper_table/{dataset}"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
+        spec=by_wildcards(specs.paper_table),
         code=code_of("paper_table"),
-        attack=of_dataset(plan.evaluation_attack),
-        verified=of_dataset(plan.verified_ball),
-        missing=of_dataset(plan.missing_words),
     script:
         "../scripts/paper_table.py"
 
@@ -96,75 +72,54 @@ rule paper_table:
 # Which verifier certifies which run; asked for where a data set has the verified signal.
 rule verification_table:
     input:
-        verification=f"{RESULTS}/tables/{{dataset}}/verification.csv",
+        verification=filled(paths.table, table="verification"),
     output:
-        markdown=f"{RESULTS}/tables/{{dataset}}/verification.md",
+        markdown=filled(paths.rendered, table="verification", form="md"),
         html=report(
-            f"{RESULTS}/tables/{{dataset}}/verification.html",
+            filled(paths.rendered, table="verification", form="html"),
             category="{dataset}",
             caption="../report/verification_table.rst",
             labels={"shows": "verified accuracy under each verifier"},
         ),
     log:
-        f"{RESULTS}/logs/verification_table/{{dataset}}.log",
+        paths.log("verification_table/{dataset}"),
     localrule: True
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=of_dataset(plan.verified_ball),
+        spec=by_wildcards(specs.paper_table),
         code=code_of("verification_table"),
-        missing=of_dataset(plan.missing_words),
     script:
         "../scripts/verification_table.py"
 
 
-# The strongest honest strategy of each run, and what differs from natural training: with and without shadow models.
-for stage, prefix, means in (
-    ("inference", "", ""),
-    ("strong", "strong_", ", with shadow models"),
-):
-
-    rule:
-        name:
-            f"{prefix}findings"
-        input:
-            records=rules.fetch.output.records,
-            judged=at_stage(plan.judged, stage),
-        output:
-            csv=f"{RESULTS}/tables/{{dataset}}/{prefix}findings.csv",
-            markdown=f"{RESULTS}/tables/{{dataset}}/{prefix}findings.md",
-            html=report(
-                f"{RESULTS}/tables/{{dataset}}/{prefix}findings.html",
-                category="{dataset}",
-                caption="../report/findings.rst",
-                labels={
-                    "shows": f"who leaks most, and what differs from natural training{means}"
-                },
-            ),
-        log:
-            f"{RESULTS}/logs/{prefix}findings/{{dataset}}.log",
-        conda:
-            "../envs/analysis.yaml"
-        params:
-            spec=at_stage(plan.comparison, stage),
-            code=code_of("findings"),
-        script:
-            "../scripts/findings.py"
+# The strongest honest attack on each run, and how runs differ from natural training.
+rule conclusions:
+    input:
+        data=paths.records,
+        records=expanded(paths.record_results),
+    output:
+        csv=filled(paths.table, table="conclusions"),
+        markdown=filled(paths.rendered, table="conclusions", form="md"),
+        html=report(
+            filled(paths.rendered, table="conclusions", form="html"),
+            category="{dataset}",
+            caption="../report/conclusions.rst",
+            labels={"shows": "which run leaks most, and differences from natural"},
+        ),
+    log:
+        paths.log("conclusions/{dataset}"),
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        spec=by_wildcards(specs.conclusions),
+        code=code_of("conclusions"),
+    script:
+        "../scripts/conclusions.py"
 
 
 rule tables:
     input:
-        expand(
-            f"{RESULTS}/tables/{{table}}.csv",
-            table=["membership_inference", "robustness"],
-        ),
-        [
-            path
-            for pattern in [*rules.paper_table.output, *rules.findings.output]
-            for path in plan.each_dataset(pattern)
-        ],
-        [
-            path
-            for pattern in rules.verification_table.output
-            for path in plan.each_verified_dataset(pattern)
-        ],
+        targets.expand(paths.joined_table, table=JOINED_TABLES),
+        targets.expand(filled(paths.rendered, form="md")),
+        targets.expand(paths.target_records) if settings.shadow_models else [],

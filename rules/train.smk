@@ -1,28 +1,28 @@
 # One target model for each run and seed.
 rule train:
     input:
-        records=rules.fetch.output.records,
-        split=rules.split.output.split,
+        records=paths.records,
+        split=paths.split,
     output:
-        model=f"{RESULTS}/models/{TARGET}/model.safetensors",
-        history=f"{RESULTS}/models/{TARGET}/history.csv",
-        spec=f"{RESULTS}/models/{TARGET}/spec.json",
+        model=paths.model,
+        history=paths.history,
+        spec=paths.model_spec,
     log:
-        f"{RESULTS}/logs/train/{TARGET}.log",
+        paths.log(f"train/{TARGET}"),
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
     params:
-        spec=of_target(plan.train),
-        code=code_of("train"),
-        identity=of_target(plan.identity),
-        checkpoint=of_target(plan.checkpoint),
+        spec=by_wildcards(specs.train),
+        code=code_of("train", specs.train),
+        identity=by_wildcards(specs.identity),
+        checkpoint=by_wildcards(specs.checkpoint),
     script:
         "../scripts/train.py"
 
 
 rule train_all:
     input:
-        plan.each_target(rules.train.output.model),
+        targets.expand(paths.model),

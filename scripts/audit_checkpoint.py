@@ -1,6 +1,6 @@
-"""Ask somebody else's model for every signal that applies."""
+"""Every signal of somebody else's model that applies to it."""
 
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
     from robustmia.audit.checkpoint import checkpoint_signals

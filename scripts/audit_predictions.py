@@ -1,10 +1,10 @@
 """Read and check somebody else's predictions."""
 
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
     from robustmia.audit.predictions import read_predictions
-    from robustmia.audit.settings import PredictionsAudit
+    from robustmia.audit.predictions_settings import PredictionsAudit
     from robustmia.audit.signal_files import save_signals
 
     settings = PredictionsAudit(**snakemake.params.spec["settings"])

@@ -1,10 +1,9 @@
 """Put tables of the same columns together."""
 
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia.table_files import write_table
-    from robustmia.tables import concatenate
+    from robustmia.files.tables import write_table
+    from robustmia.reporting.tables import concatenate
 
-    missing = snakemake.params.get("missing", {})
-    write_table(concatenate(snakemake.input, missing), snakemake.output[0])
+    write_table(concatenate(snakemake.input), snakemake.output[0])

@@ -1,13 +1,11 @@
 """One signal of one target model."""
 
-from pkgutil import resolve_name
-
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia.signals.target import Target
+    from robustmia.settings import instantiate
+    from robustmia.signals.target_model import TargetModel
 
     spec = snakemake.params.spec
-    signal = resolve_name(spec["signal"]["class"])(**spec["signal"]["settings"])
-    target = Target.open(spec, **snakemake.input, threads=snakemake.threads)
-    target.logits(signal).save(snakemake.output.logits)
+    target = TargetModel.open(spec, **snakemake.input, threads=snakemake.threads)
+    target.logits(instantiate(spec["signal"])).save(snakemake.output.logits)

@@ -1,16 +1,11 @@
-"""Draw images, perturbations and predictions of every run."""
+"""A few perturbed images of one target model, to look at."""
 
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia import plots
-    from robustmia.data.records import Records
-    from robustmia.figure_settings import FigureSettings
-    from robustmia.logits import Examples
+    from robustmia.settings import instantiate
+    from robustmia.signals.target_model import TargetModel
 
     spec = snakemake.params.spec
-    settings = FigureSettings(**spec["settings"])
-    shown = {run: Examples.load(path) for run, path in zip(spec["runs"], snakemake.input.examples, strict=True)}
-    with plots.style(settings):
-        figure = plots.examples(shown, Records.load(snakemake.input.records).class_names, settings)
-        plots.save(figure, snakemake.output, spec["missing"])
+    target = TargetModel.open(spec, **snakemake.input, threads=snakemake.threads)
+    target.examples(instantiate(spec["signal"])).save(snakemake.output.examples)

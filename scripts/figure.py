@@ -1,14 +1,14 @@
-"""Draw one figure from its table."""
+"""Draw one figure."""
 
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia import plots
-    from robustmia.figure_settings import FigureSettings
-    from robustmia.table_files import read_table
+    from robustmia.reporting.figures.base import FigureData
+    from robustmia.reporting.figures.style import save, style
+    from robustmia.settings import instantiate
 
-    spec = snakemake.params.spec
-    settings = FigureSettings(**spec["settings"])
-    with plots.style(settings):
-        figure = getattr(plots, spec["figure"])(read_table(snakemake.input.table), spec["runs"], settings)
-        plots.save(figure, snakemake.output, spec["missing"])
+    spec, files = snakemake.params.spec, snakemake.input
+    figure = instantiate(spec["figure"])
+    data = FigureData(spec["runs"], files.get("table"), files.get("records"), files.get("examples", ()))
+    with style(figure):
+        save(figure.draw(data), snakemake.output)

@@ -1,20 +1,29 @@
-"""Membership inference against one target model."""
+"""Membership inference against one target model, with the signals of shadow models if there are any."""
 
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
     import numpy as np
 
     from robustmia.data.split import Split
-    from robustmia.inference.evaluate import evaluate
-    from robustmia.logits import SignalLogits
-    from robustmia.table_files import write_table
+    from robustmia.files.signals import ShadowSignals, SignalLogits
+    from robustmia.files.tables import write_table
+    from robustmia.inference.attacks.base import load_attacks
+    from robustmia.inference.evaluate import evaluate, load_columns
 
     spec, split = snakemake.params.spec, Split.load(snakemake.input.split)
-    files = zip(spec["signals"], snakemake.input.signals, strict=True)
-    signals = {name: SignalLogits.load(path) for name, path in files}
-    rows = np.concatenate([split.members, split.nonmembers])
-    tables, judged = evaluate(spec["identity"], signals, rows, spec["own_verifier"], spec["in_verified_ball"])
+    names, rows = spec["signals"], np.concatenate([split.members, split.nonmembers])
+    signals = {name: SignalLogits.load(path) for name, path in zip(names, snakemake.input.signals, strict=True)}
+    tables, records = evaluate(
+        spec["identity"],
+        signals,
+        rows,
+        load_attacks(spec["strategies"], spec["targeted_classifier"]),
+        load_columns(spec["columns"]),
+        spec["own_verifier"],
+        spec["in_verified_ball"],
+        ShadowSignals.load(names, snakemake.input.shadows, rows),
+    )
     for name, table in vars(tables).items():
         write_table(table, snakemake.output[name])
-    judged.save(snakemake.output.judged)
+    records.save(snakemake.output.records)

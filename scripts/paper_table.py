@@ -1,19 +1,16 @@
 """The paper's table of one data set, for machines, for people and for papers."""
 
-from pathlib import Path
-
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia.table_files import read_table, write_table
-    from robustmia.tables import leakage_and_gap, missing_note, paper_note, paper_table, render
+    from robustmia.files.atomic import write_text
+    from robustmia.files.tables import read_table, write_table
+    from robustmia.reporting.tables import leakage_and_gap, paper_note, paper_table, render
 
     robustness, membership = read_table(snakemake.input.robustness), read_table(snakemake.input.membership)
     table = paper_table(robustness, membership)
     write_table(table, snakemake.output.csv)
-    note = paper_note(membership, snakemake.params.attack, snakemake.params.verified)
-    note = "\n\n".join([note, *missing_note(snakemake.params.missing)])
+    note = paper_note(membership, snakemake.params.spec["quotes"])
     for form in ("markdown", "latex", "html"):
-        text = render(form, table, note)
-        Path(snakemake.output[form]).write_text(text, encoding="utf-8")
+        write_text(snakemake.output[form], render(form, table, note))
     write_table(leakage_and_gap(robustness, membership), snakemake.output.gap)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
     from robustmia.data.records import Records
-    from robustmia.device import pick_device
-    from robustmia.shadows import train_shadows
-    from robustmia.table_files import write_table
-    from robustmia.weight_files import save_weights
+    from robustmia.files.tables import write_table
+    from robustmia.files.weights import save_weights
+    from robustmia.models.device import pick_device
+    from robustmia.shadow.train import train_shadows
 
     weights, history, checkpoints = train_shadows(
         snakemake.params.spec,

@@ -1,6 +1,6 @@
 """Draw members and non-members."""
 
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
     from robustmia.data.records import Records

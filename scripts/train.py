@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
     from robustmia.data.records import Records
     from robustmia.data.split import Split
-    from robustmia.device import pick_device
-    from robustmia.table_files import write_table
-    from robustmia.training import Trainer
-    from robustmia.weight_files import save_weights
+    from robustmia.files.tables import write_table
+    from robustmia.files.weights import save_weights
+    from robustmia.models.device import pick_device
+    from robustmia.training.loop import Trainer
 
     spec, identity = snakemake.params.spec, snakemake.params.identity
-    trainer = Trainer(
+    trainer = Trainer.of_spec(
         spec,
         Records.load(snakemake.input.records),
         Split.load(snakemake.input.split),

@@ -1,15 +1,13 @@
 """The table of verifiers of one data set, for people."""
 
-from pathlib import Path
-
-from robustmia.jobs import job
+from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia.table_files import read_table
-    from robustmia.tables import missing_note, render, verification_note, verification_table
+    from robustmia.files.atomic import write_text
+    from robustmia.files.tables import read_table
+    from robustmia.reporting.tables import render, verification_note, verification_table
 
     table = verification_table(read_table(snakemake.input.verification))
-    note = "\n\n".join([verification_note(snakemake.params.spec), *missing_note(snakemake.params.missing)])
+    note = verification_note(snakemake.params.spec["quotes"])
     for form in ("markdown", "html"):
-        text = render(form, table, note)
-        Path(snakemake.output[form]).write_text(text, encoding="utf-8")
+        write_text(snakemake.output[form], render(form, table, note))

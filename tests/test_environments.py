@@ -10,9 +10,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import ROOT
-from robustmia.code import used_modules
-from robustmia.registry import METHODS, SIGNALS, SOURCES
+from helpers import ROOT
+from robustmia.config.registry import (
+    COLUMNS,
+    FIGURES,
+    METHODS,
+    NETWORKS,
+    OPTIMIZERS,
+    SCHEDULES,
+    SIGNALS,
+    SOURCES,
+    STRATEGIES,
+)
+from robustmia.workflow.code_digest import used_modules
 
 CONDA_NAMES = {
     "torch": "pytorch",
@@ -23,11 +33,16 @@ CONDA_NAMES = {
 }
 LOCK_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 INDIRECT = {"jinja2", "tabulate", "snakemake"}  # pandas renders LaTeX and Markdown with two; the report starts one
+TRAINING = (METHODS, NETWORKS, OPTIMIZERS, SCHEDULES)
 CHOSEN = {
-    "fetch": SOURCES,
-    **dict.fromkeys(("train", "shadow_train"), METHODS),
-    **dict.fromkeys(("compute_signal", "shadow_signal"), SIGNALS),
+    "fetch": (SOURCES,),
+    **dict.fromkeys(("train", "shadow_train"), TRAINING),
+    **dict.fromkeys(("compute_signal", "shadow_signal", "examples", "audit_checkpoint"), (NETWORKS, SIGNALS)),
+    **dict.fromkeys(("infer", "audit_infer"), (STRATEGIES, COLUMNS)),
+    "figure": (FIGURES,),
 }
+"""What a spec may choose of, by script: every entry counts."""
+SURROUNDINGS = "robustmia.workflow"
 
 
 def rules() -> list[tuple[str, str]]:
@@ -65,14 +80,25 @@ def imported(path: Path) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"robustmia"}
 
 
+def job_modules() -> list[str]:
+    """`robustmia.workflow.job`, and the modules of its package that it imports, also through others."""
+    todo, seen = [f"{SURROUNDINGS}.job"], []
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.append(module)
+            todo += re.findall(rf"(?m)^ *from ({SURROUNDINGS}\.\w+) import", source(module).read_text())
+    return seen
+
+
+def source(module: str) -> Path:
+    return (ROOT / "scripts").joinpath(*module.split(".")).with_suffix(".py")
+
+
 def needed(script: str) -> set[str]:
-    chosen = [path.partition(":")[0] for path in CHOSEN.get(script, {}).values()]
-    modules = [*used_modules(script, *chosen), "robustmia.jobs"]
-    files = [
-        ROOT / "scripts" / f"{script}.py",
-        *((ROOT / "scripts").joinpath(*m.split(".")).with_suffix(".py") for m in modules),
-    ]
-    names = set().union(*map(imported, files))
+    chosen = [path.partition(":")[0] for registry in CHOSEN.get(script, ()) for path in registry.values()]
+    modules = [*used_modules(script, *chosen), *job_modules()]
+    names = set().union(*(imported(source(module)) for module in [script, *modules]))
     return {CONDA_NAMES.get(name, name) for name in names}
 
 
@@ -95,6 +121,10 @@ def test_an_environment_has_the_versions_of_the_lock(environment):
     for name, version in packages(environment).items():
         if name != "python":
             assert first[LOCK_NAMES.get(name, name)] == version, name
+
+
+def test_what_surrounds_a_job_is_found():
+    assert set(job_modules()) == {f"{SURROUNDINGS}.{name}" for name in ("job", "gpu_lock", "logs")}
 
 
 def test_the_lock_pins_the_pair_that_loads_together():

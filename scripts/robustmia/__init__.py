@@ -1,3 +1,3 @@
 """Membership inference against robustly trained classifiers (Song, Shokri and Mittal, CCS 2019)."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

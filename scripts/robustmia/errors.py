@@ -1,8 +1,11 @@
-"""The one kind of error that is the user's to mend, and words that are safe to show."""
+"""The one kind of error that is the user's to correct, and text that is safe to show."""
 
 from __future__ import annotations
 
 import unicodedata
+
+CONTROL_CATEGORIES = ("Cc", "Cf", "Zl", "Zp", "Cs")
+"""Unicode's categories of control and format characters, of line and paragraph separators, and of lone surrogates."""
 
 
 class UserError(Exception):
@@ -11,11 +14,6 @@ class UserError(Exception):
     Its message is one line that names the key or the file at fault and says what to do. Whatever catches it shows that
     line without a traceback.
     """
-
-
-def in_one_line(error: BaseException) -> str:
-    """What an error says, as a part of a `UserError`'s line: its first sentence-like line, or its kind if it says nothing."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 class DamagedError(UserError):
@@ -31,10 +29,13 @@ class DamagedError(UserError):
         self.path = str(path)
 
 
-def visible(text: str) -> str:
-    """A text on one line, with control characters as escapes: no name of a file or a class forges a line or moves the cursor."""
-    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in HIDDEN else c for c in text)
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message that is not empty, or its type if it has none: to be quoted in a `UserError`."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-HIDDEN = ("Cc", "Cf", "Zl", "Zp", "Cs")
-"""Unicode's categories of control and format characters, of line and paragraph separators, and of lone surrogates."""
+def escape_control_characters(text: str) -> str:
+    """The text on one line, so that no name of a file or a class forges a line of a log or moves the cursor of a terminal."""
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in CONTROL_CATEGORIES else c for c in text
+    )

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from cluster import Cluster, missing
 
-from conftest import ROOT, Workflow
+from helpers import ROOT, Workflow
 
 PROFILE = ("--profile", "slurm", "--configfile", "configs/smoke.yaml")
 FEW = {
@@ -105,8 +105,8 @@ def test_the_smoke_configuration_gives_the_tables_of_a_local_run(cluster, tmp_pa
     with_gpu = set(rules[seen.asked.str.contains("gres/gpu")])
     print(f"{len(seen)} SLURM jobs: {rules.value_counts().to_dict()}")
     assert "train" in with_gpu
-    assert "findings" not in with_gpu
-    assert not {"fetch", "split", "collect", "roc", "report"} & set(rules)  # short: at home
+    assert not {"conclusions", "infer"} & with_gpu
+    assert not {"fetch", "split", "collect", "figure_roc", "report"} & set(rules)  # short: at home
     assert not seen.asked.str.contains(r"gres/gpu=[2-9]").any()
 
 
@@ -136,7 +136,7 @@ def test_scancel_and_a_killed_workflow_cost_one_more_command(cluster, tmp_path, 
     assert "SLURM says CANCELLED" in said
     assert ".snakemake/slurm_logs/" in said[said.index("1 job failed") :]
     running = start(workflow, cluster, *TABLES)
-    until(lambda: jobs(cluster, "train") or jobs(cluster, "ask"), running)
+    until(lambda: jobs(cluster, "train") or jobs(cluster, "signals"), running)
     psutil.Process(running.pid).kill()
     running.communicate()
     finish(start(workflow, cluster, *TABLES))

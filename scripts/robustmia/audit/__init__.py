@@ -1,1 +1,1 @@
-"""Audits of what the pipeline did not train: predictions or a checkpoint in, the same tables out."""
+"""Audits of models that the pipeline did not train: predictions or a checkpoint in, the same tables out."""

@@ -1,4 +1,4 @@
-"""Somebody else's checkpoint: weights are read as tensors alone, and the model is asked for every signal that applies to it."""
+"""Somebody else's checkpoint: weights are read as tensors alone, and every signal that applies to the model is computed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,15 @@ from robustmia.audit.predictions import safe_arrays
 from robustmia.audit.settings import CheckpointAudit
 from robustmia.data.records import Records
 from robustmia.data.split import Split, draw_split
-from robustmia.device import pick_device
-from robustmia.errors import UserError, in_one_line
-from robustmia.logits import SignalLogits
-from robustmia.models import build_network
+from robustmia.errors import UserError, first_line
+from robustmia.files.signals import SignalLogits
+from robustmia.models.device import pick_device
+from robustmia.models.networks.base import build_network
 from robustmia.settings import SplitSettings
-from robustmia.signals.adversarial import Adversarial
 from robustmia.signals.base import Signal
-from robustmia.signals.benign import Benign
-from robustmia.signals.target import Target
-from robustmia.signals.targeted import Targeted
-from robustmia.signals.verified import Verified
+from robustmia.signals.target_model import TargetModel
 
-MOST_TARGETS = 100  # classes up to which each record is moved towards every other
+MAX_CLASSES = 100  # up to which signals with an attack for each class are computed
 
 
 def audited_split(settings: CheckpointAudit, records: Records) -> Split:
@@ -68,14 +64,14 @@ def audited_network(settings: CheckpointAudit, records: Records) -> nn.Module:
         try:
             network = resolve_name(settings.model)()
         except Exception as error:  # whatever the user's own code raises
-            raise UserError(f"model: {settings.model} fails ({type(error).__name__}: {in_one_line(error)})") from error
+            raise UserError(f"model: {settings.model} fails ({type(error).__name__}: {first_line(error)})") from error
         if not isinstance(network, torch.nn.Module):
             raise UserError(
                 f"model: {settings.model} returns {type(network).__name__}; it must return a torch.nn.Module"
             )
     else:
         shape, classes = records.image_shape, len(records.class_names)
-        network = build_network(settings.model.model_dump(), shape, classes, seed=0)
+        network = build_network(settings.model, shape, classes, seed=0)
     state = _safe_weights(settings.weights)
     try:
         network.load_state_dict(state)
@@ -108,34 +104,27 @@ def checkpoint_signals(
         UserError: the model, its weights, the split or the images do not fit each other.
     """
     split, network = audited_split(settings, records), audited_network(settings, records)
-    target = Target(network, records, split, pick_device(threads), seed=0)
-    attack = {"epsilon": settings.epsilon, "steps": settings.steps}
-    signals = {"benign": _asked(target, Benign(name="benign"), len(records.class_names))}
-    signals["adversarial"] = target.logits(Adversarial(name="adversarial", **attack))
-    notes = []
-    if len(records.class_names) <= MOST_TARGETS:
-        signals["targeted"] = target.logits(Targeted(name="targeted", **attack))
-    else:
-        notes.append(f"No targeted signal: an attack towards each of {len(records.class_names)} classes is too dear.")
-    if not settings.verifiers:
-        return signals, [*notes, "No bounds were asked for."]
-    verified = {"epsilon": settings.epsilon, "clip_pixels": settings.clip_pixels, "verifiers": settings.verifiers}
-    try:
-        signals["verified"] = target.logits(Verified(name="verified", **verified))
-    except UserError as error:
-        return signals, [*notes, f"No verified signal: {error}."]
-    cut = "cut to valid pixels" if settings.clip_pixels else "not cut to valid pixels"
-    return signals, [*notes, f"Bounds by {', '.join(settings.verifiers)}, over the ball {cut}."]
+    target, classes = TargetModel(network, records, split, pick_device(threads), seed=0), len(records.class_names)
+    signals, notes = {"benign": _clean_logits(target, settings.signals["benign"], classes)}, []
+    for name, signal in settings.signals.items():
+        if signal.one_attack_per_class and classes > MAX_CLASSES:
+            notes.append(f"No {name} signal: an attack towards each of {classes} classes is too expensive.")
+        elif name not in signals:
+            try:
+                signals[name] = target.logits(signal)
+            except UserError as error:
+                notes.append(f"No {name} signal: {error}.")
+            else:
+                notes.append(f"The {name} signal: {signal.in_words()}.")
+    return signals, notes
 
 
-def _asked(target: Target, signal: Signal, classes: int) -> SignalLogits:
+def _clean_logits(target: TargetModel, signal: Signal, classes: int) -> SignalLogits:
     try:
         logits = target.logits(signal)
     except (RuntimeError, TypeError, AttributeError) as error:
-        raise UserError(f"model: does not make logits of these images ({in_one_line(error)})") from error
+        raise UserError(f"model: does not make logits of these images ({first_line(error)})") from error
     for side in (logits.members, logits.nonmembers):
         if side.ndim != 2 or side.shape[1] < classes or not np.isfinite(side).all():
-            raise UserError(
-                f"model: answers with shape {list(side.shape)}; finite logits [records, {classes}] are needed"
-            )
+            raise UserError(f"model: returns shape {list(side.shape)}; finite logits [records, {classes}] are needed")
     return logits

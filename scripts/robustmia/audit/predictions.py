@@ -1,4 +1,4 @@
-"""Somebody else's predictions: arrays are read without pickle, and held to what they are said to be."""
+"""Somebody else's predictions: arrays are read without pickle, and checked against what they are said to be."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from robustmia.audit.settings import PredictionsAudit
-from robustmia.errors import UserError, in_one_line
-from robustmia.logits import SignalLogits, SignalProbabilities
+from robustmia.audit.predictions_settings import PredictionsAudit
+from robustmia.errors import UserError, first_line
+from robustmia.files.signals import SignalLogits, SignalProbabilities
 
-OURS = ("members", "nonmembers", "member_labels", "nonmember_labels")
+OUR_ARRAYS = ("members", "nonmembers", "member_labels", "nonmember_labels")
 SUMS_TO_1 = 1e-3
 
 
@@ -27,14 +27,15 @@ def read_predictions(settings: PredictionsAudit) -> tuple[dict[str, SignalLogits
         names = {kind: (f"output_train_{kind}", f"output_test_{kind}", "train_label", "test_label") for kind in kinds}
         values = values or "probabilities"
     else:
-        names = {settings.signal: OURS}
+        names = {settings.signal: OUR_ARRAYS}
     signals = {kind: _signal(path, arrays, four, values) for kind, four in names.items()}
     notes = []
     if any(isinstance(signal, SignalProbabilities) for signal in signals.values()):
         tied = max(_part_at_1(signal) for signal in signals.values())
         notes.append(
-            "The rows are probabilities. In float32 they saturate, so scores tie and low false positive rates say little: up to "
-            f"{100 * tied:.0f} % of the members have a probability of exactly 1. Logits would not."
+            "The rows are probabilities. In float32 they saturate, so that scores are tied and true positive rates at low false "
+            f"positive rates mean little: up to {100 * tied:.0f} % of the members have a probability of exactly 1. Logits do not "
+            "saturate."
         )
     return signals, notes
 
@@ -48,7 +49,7 @@ def safe_arrays(path: Path) -> dict[str, np.ndarray]:
     except UserError:
         raise
     except Exception as error:  # numpy, zipfile and zlib have a dozen kinds for a file that is none of theirs
-        raise UserError(f"{path}: cannot be read as .npz ({in_one_line(error)})") from error
+        raise UserError(f"{path}: cannot be read as .npz ({first_line(error)})") from error
     raise UserError(f"{path}: one array alone; an .npz with named arrays is needed")
 
 

@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from robustmia.inference.attempts import Evaluated, Judged, correctness, judge, plain_attempts
-from robustmia.inference.comparison import Summary, Targets, compare
-from robustmia.inference.evaluate import Identity, membership_table, robustness_table
-from robustmia.inference.soundness import require_unbroken
-from robustmia.inference.strategies import FURTHER, STRATEGIES
-from robustmia.inference.strong import i_t
-from robustmia.inference.targeted import Classifier
-from robustmia.logits import SignalLogits
+from robustmia.files.signals import SignalLogits
+from robustmia.inference.attacks.base import Attack
+from robustmia.inference.comparison import RunDecisions, RunSummary, compare
+from robustmia.inference.evaluate import Column, Identity, evaluate
+from robustmia.reporting.labels import spaced
+from robustmia.settings import NORM_NAMES
 
 
 def audit_tables(
-    identity: Identity, signals: dict[str, SignalLogits], classifier: Classifier = "logistic"
+    identity: Identity,
+    signals: dict[str, SignalLogits],
+    attacks: Sequence[Attack],
+    columns: Sequence[Column],
+    in_verified_ball: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """`membership_inference.csv` and `robustness.csv` by every strategy that needs no shadow models, and the strongest of them.
+    """`membership_inference.csv` and `robustness.csv` by every attack that needs no shadow models, and the strongest of them.
+
+    Args:
+        identity: the columns that name the audited model.
+        signals: by name.
+        attacks: all of them.
+        columns: of `membership_inference.csv`.
+        in_verified_ball: the signals whose images all lie in the ball of the verified one.
 
     Raises:
         SoundnessError: an attack does what the verified bounds rule out.
     """
-    name = str(identity["run"])
-    if "verified" in signals:
-        in_ball = [signal for signal in ("benign", "adversarial") if signal in signals]
-        require_unbroken(name, signals["verified"], signals, in_ball)
-    records = Evaluated.of(next(iter(signals.values())))
-    attempts = plain_attempts((*STRATEGIES, *FURTHER), signals)
-    attempts += [correctness(signal, answers) for signal, answers in signals.items() if signal != "targeted"]
-    if "targeted" in signals:
-        attempts += i_t(signals["targeted"], None, records, classifier)
-    judgements, count = judge(attempts, records), len(records.labels)
-    targets = Targets.of([Judged.of(np.arange(count), judgements, records)], count)
-    strongest = compare({name: Summary.of("audited", targets)}).iloc[0]
-    return membership_table(identity, judgements, records), robustness_table(identity, signals), strongest
+    first = next(iter(signals.values()))
+    count = len(first.members) + len(first.nonmembers)
+    present = [name for name in in_verified_ball if name in signals]
+    results, records = evaluate(identity, signals, np.arange(count), attacks, columns, in_verified_ball=present)
+    run = RunDecisions.of([records], count)
+    strongest = compare({str(identity["run"]): RunSummary.of("audited", run)}).iloc[0]
+    return results.membership_inference, results.robustness, strongest
+
+
+def audit_subject(spec: dict) -> list[str]:
+    """What was audited, a line each, from the spec of an audit."""
+    settings, dataset = spec["settings"], spec["identity"]["dataset"]
+    lines = {"dataset": dataset, **{key: settings.get(key) for key in ("predictions", "values", "weights", "split")}}
+    if "model" in settings:
+        ball, model = settings["threat_model"], settings["model"]
+        lines["model"] = model if isinstance(model, str) else model["settings"]["name"]
+        lines["threat model"] = f"{NORM_NAMES[ball['norm']]} ball of radius {ball['epsilon']:g}"
+    return [f"{key}: {value}" for key, value in lines.items() if value is not None]
 
 
 def audit_report(
@@ -52,16 +68,17 @@ def audit_report(
     accuracies = robustness.dropna(axis=1, how="all").drop(
         columns=["dataset", "run", "method", "seed"], errors="ignore"
     )
-    signal, strategy, rule = strongest.strongest.split("/")
+    signal, strategy, rule = map(spaced, strongest.strongest.split("/"))
     lines = [
         f"# Audit of {strongest.run}",
         "",
         *(f"- {line}" for line in about),
         f"- {first.members} members, {first.nonmembers} non-members",
         "",
-        f"**The strongest honest attack is right about {100 * strongest.accuracy:.1f} % of the records** (95 % interval over records "
-        f"{100 * strongest.accuracy_low:.1f} to {100 * strongest.accuracy_high:.1f}; 50 % is a coin). It is chosen on one half of the "
-        f"records and measured on the other; most often it is {strategy} on the {signal} signal, rule {rule}.",
+        f"**The strongest honest attack has a balanced accuracy of {100 * strongest.accuracy:.1f} %** (95 % confidence interval "
+        f"over records {100 * strongest.accuracy_low:.1f} to {100 * strongest.accuracy_high:.1f} %; chance: 50 %). It is chosen on "
+        f"one half of the records and measured on the other half; most often it is {strategy} on the {signal} signal with the {rule} "
+        "threshold rule.",
         "",
         "## Accuracies of the model",
         "",
@@ -69,19 +86,20 @@ def audit_report(
         "",
         "## Membership inference",
         "",
-        _percent(membership[SHOWN], SHOWN[3:]).to_markdown(index=False, disable_numparse=True),
+        _percent(membership[COLUMNS], COLUMNS[3:]).to_markdown(index=False, disable_numparse=True),
         "",
-        f"Percent. The oracle rule chooses its threshold on the evaluated records, and gives {100 * _floor(membership):.1f} % without any "
-        "information; split chooses on one half and judges the other, split by class does so for each class. Rates at a low false "
-        "positive rate are empty where the non-members are too few to resolve it. Strategies with shadow models (LiRA, RMIA, "
-        "privacy risk score, joint) need models trained like this one, and are not in an audit.",
+        "Percent. The oracle rule chooses its threshold on the evaluated records themselves, which gives "
+        f"{100 * _floor(membership):.1f} % on uninformative scores; split chooses on one half of the records and is applied to the "
+        "other half, split by class does so for each class. True positive rates at a low false positive rate are empty where the "
+        "non-members are too few to resolve it. Attacks with shadow models (LiRA, RMIA, privacy risk score, joint) need models "
+        "trained like this one, and are not part of an audit.",
         *(["", "## Notes", ""] if notes else []),
         *(f"- {note}" for note in notes),
     ]
     return "\n".join(lines) + "\n"
 
 
-SHOWN = [
+COLUMNS = [
     *("signal", "strategy", "threshold_rule", "accuracy", "accuracy_low", "accuracy_high", "auc"),
     *("tpr_at_1pct_fpr", "tpr_at_0.1pct_fpr"),
 ]
@@ -95,4 +113,4 @@ def _percent(table: pd.DataFrame, columns: list[str] | None = None) -> pd.DataFr
     text = table.astype(object)
     for column in columns or table.columns:
         text[column] = ["" if pd.isna(value) else f"{100 * value:.1f}" for value in table[column]]
-    return text.set_axis([str(column).replace("_", " ") for column in table.columns], axis=1)
+    return text.set_axis([spaced(str(column)) for column in table.columns], axis=1)

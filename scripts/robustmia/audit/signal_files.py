@@ -1,26 +1,31 @@
-"""The signals of an audited model between two jobs: a folder with a file for each that applies, and notes."""
+"""The signals of an audited model between two jobs: a folder with a file for each, and notes."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from robustmia.logits import SignalLogits
+from robustmia.errors import DamagedError, first_line
+from robustmia.files.atomic import write_text
+from robustmia.files.signals import SignalLogits
 
-NOTES = "notes.json"
-SIGNALS_IN_ORDER = ("benign", "adversarial", "targeted", "verified")
+CONTENTS = "contents.json"
 
 
 def save_signals(folder: str | Path, signals: dict[str, SignalLogits], notes: list[str]) -> None:
-    """A file for each signal, and the notes."""
-    Path(folder).mkdir(parents=True)
+    """A file for each signal, and last of all one with their names and the notes."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
     for name, signal in signals.items():
         signal.save(Path(folder) / f"{name}.npz")
-    (Path(folder) / NOTES).write_text(json.dumps(notes), encoding="utf-8")
+    write_text(Path(folder) / CONTENTS, json.dumps({"signals": list(signals), "notes": notes}))
 
 
 def load_signals(folder: str | Path) -> tuple[dict[str, SignalLogits], list[str]]:
-    """What `save_signals` wrote."""
-    names = [name for name in SIGNALS_IN_ORDER if (Path(folder) / f"{name}.npz").exists()]
-    signals = {name: SignalLogits.load(Path(folder) / f"{name}.npz") for name in names}
-    return signals, json.loads((Path(folder) / NOTES).read_text(encoding="utf-8"))
+    """What `save_signals` wrote; a damaged file is a `DamagedError`."""
+    path = Path(folder) / CONTENTS
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DamagedError(path, first_line(error)) from error
+    signals = {name: SignalLogits.load(Path(folder) / f"{name}.npz") for name in contents["signals"]}
+    return signals, contents["notes"]

@@ -1,1 +1,1 @@
-"""Sound upper bounds on logit margins in an l-inf ball: `interval`, `zonotope` and `dual`, on the network that `graph` reads."""
+"""Sound upper bounds on logit margins over a ball, by several verifiers (`verifiers.py` lists them; docs/bounds.md has the equations)."""

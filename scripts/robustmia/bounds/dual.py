@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robustmia.bounds.graph import Affine, Graph
+from robustmia.bounds.graph import Graph
 from robustmia.bounds.interval import Interval, margin_rows, margins_of
-from robustmia.bounds.relaxation import parallel_band
+from robustmia.bounds.layers import Affine
+from robustmia.bounds.relu import parallel_band
+from robustmia.bounds.tracing import read_graph
 
 ROWS = 16  # vectors nu taken at once for each image, where memory allows: fewer would leave matrix products small
 UNLIMITED = 2**62
@@ -178,7 +180,7 @@ def interval_dual_bounds(network: nn.Module, ball: Interval, labels: Tensor, mem
 
 
 def _in_parts(network: nn.Module, ball: Interval, labels: Tensor, memory: int | None, intervals: bool) -> Tensor:
-    graph = Graph.of(network)
+    graph = read_graph(network)
     images = fitting = UNLIMITED
     if memory is not None:
         fitting = graph.fitting(ball.centre[:1], memory)
@@ -201,7 +203,7 @@ def projected_dual_bounds(
         projections: how many; the cost is that of so many forward passes.
         generator: the source of the projections, on the images' device.
     """
-    relaxed = _Relaxed(Graph.of(network), ball, UNLIMITED)
+    relaxed = _Relaxed(read_graph(network), ball, UNLIMITED)
     sketch = _Sketch(ball.centre, cauchy(ball.radius, projections, generator), relaxed, generator)
     return _margins(sketch, labels)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robustmia.bounds.graph import Affine, Graph
+from robustmia.bounds.layers import Affine
+from robustmia.bounds.tracing import read_graph
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,14 @@ def interval_bounds(network: nn.Module, ball: Interval, labels: Tensor, memory: 
     Raises:
         UserError: the network has a layer that the bounds do not know.
     """
-    graph = Graph.of(network)
+    graph = read_graph(network)
     hidden = graph.propagate(ball)
     return margin_bounds(hidden, *graph.head(hidden.centre), labels)
 
 
 def logit_bounds(network: nn.Module, ball: Interval) -> Interval:
     """The box of the logits themselves, centre and radius [B, K], the last layer not elided (Mirman et al. 2018)."""
-    graph = Graph.of(network)
+    graph = read_graph(network)
     hidden = graph.propagate(ball)
     weight, bias = graph.head(hidden.centre)
     return Interval(hidden.centre @ weight.t() + bias, hidden.radius @ weight.abs().t())

@@ -14,9 +14,11 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
-from robustmia.bounds.graph import Affine, Graph
+from robustmia.bounds.graph import Graph
 from robustmia.bounds.interval import Interval, margin_bounds, margins_of
-from robustmia.bounds.relaxation import parallel_band
+from robustmia.bounds.layers import Affine
+from robustmia.bounds.relu import parallel_band
+from robustmia.bounds.tracing import read_graph
 
 Slopes = dict[int, Tensor]
 """By the node of each ReLU."""
@@ -108,7 +110,7 @@ def zonotope_bounds(network: nn.Module, ball: Interval, labels: Tensor, memory: 
     Raises:
         UserError: the network has a layer that the bounds do not know.
     """
-    graph = Graph.of(network)
+    graph = read_graph(network)
     count = ball.radius[0].numel()
     if memory is None:
         return _bounds(graph, ball, labels, count)

@@ -1,1 +1,1 @@
-"""Data sets, one module each, listed in `robustmia.registry`; their common form (`records`); and the split."""
+"""Data sets, one module each, listed in `robustmia.config.registry`; their common form (`records`); and the split."""

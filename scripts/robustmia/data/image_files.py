@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from tqdm import tqdm
 
-from robustmia.errors import UserError, in_one_line
+from robustmia.errors import UserError, first_line
+from robustmia.progress import report_progress
 
 EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 
@@ -32,9 +32,7 @@ def open_tree(path: Path) -> Node:
     except FileNotFoundError:
         raise UserError(f"{path}: no such folder or zip file; put the images there or correct the path") from None
     except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(
-            f"{path}: neither a folder nor a readable zip ({in_one_line(error)}); fetch it again"
-        ) from error
+        raise UserError(f"{path}: neither a folder nor a readable zip ({first_line(error)}); fetch it again") from error
 
 
 def children(node: Node) -> list[Node]:
@@ -53,7 +51,10 @@ def read_images(files: Sequence[Node], size: tuple[int, int] | None = None) -> n
     Raises:
         UserError: a file is damaged or not an image, or sizes differ.
     """
-    pictures = [_read_image(file, size) for file in tqdm(files, desc="images", disable=None)]
+    pictures = []
+    for file in files:
+        pictures.append(_read_image(file, size))
+        report_progress("reading images", len(pictures), len(files), "images")
     for file, picture in zip(files, pictures, strict=True):
         if picture.size != pictures[0].size:
             raise UserError(
@@ -70,7 +71,7 @@ def _read_image(file: Node, size: tuple[int, int] | None) -> Image.Image:
         picture: Image.Image = Image.open(io.BytesIO(file.read_bytes()))
         picture.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else in_one_line(error)
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else first_line(error)
         raise UserError(f"{file}: damaged image ({reason}); restore or remove it") from error
     if picture.mode not in EIGHT_BITS:
         raise UserError(f"{file}: {picture.mode} pixels of more than 8 bits; convert the image to 8 bits")

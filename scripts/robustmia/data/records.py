@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robustmia.array_files import load_arrays, save_arrays
+from robustmia.files.arrays import load_arrays, save_arrays
 
 
 @dataclass(frozen=True)

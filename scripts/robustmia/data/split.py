@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from robustmia.array_files import load_arrays, save_arrays
 from robustmia.data.records import Records
 from robustmia.errors import UserError
+from robustmia.files.arrays import load_arrays, save_arrays
 from robustmia.settings import SplitSettings
 
 

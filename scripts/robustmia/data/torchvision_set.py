@@ -9,7 +9,7 @@ import numpy as np
 from torchvision.datasets import VisionDataset
 
 from robustmia.data.records import Records
-from robustmia.errors import UserError, in_one_line
+from robustmia.errors import UserError, first_line
 
 
 def load_both_sets(dataset: type[VisionDataset], data_dir: Path, folder: str) -> Records:
@@ -28,7 +28,7 @@ def load_both_sets(dataset: type[VisionDataset], data_dir: Path, folder: str) ->
         train, test = (dataset(data_dir, train=train, download=True) for train in (True, False))
     except Exception as error:  # urllib, tarfile, gzip, pickle and struct each have their own kinds
         raise UserError(
-            f"{data_dir / folder}: {dataset.__name__} is neither whole there nor to be downloaded ({in_one_line(error)}); "
+            f"{data_dir / folder}: {dataset.__name__} is neither whole there nor to be downloaded ({first_line(error)}); "
             "check the network, or put the files there yourself after removing damaged ones"
         ) from error
     images = np.concatenate([np.asarray(train.data), np.asarray(test.data)])

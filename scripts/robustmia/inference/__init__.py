@@ -1,1 +1,1 @@
-"""From signals to membership inference results: scores, threshold rules, metrics, strategies."""
+"""From signals to membership inference results: scores, attacks, threshold rules, metrics, comparisons."""

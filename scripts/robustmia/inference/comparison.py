@@ -1,8 +1,8 @@
-"""Many targets together: the strongest honest strategy of each run, and whether a defense leaks more than natural training.
+"""Many target models together: the strongest honest attack on each run, and whether a defense leaks more than natural training.
 
-A call c of a record, in [0, 1], adds to the accuracy of its target: 1/2 + (mean c of members - mean c of non-members) / 2. So
-accuracy is linear in calls, and resampling records is a matrix product. The same records come back under other seeds, on
-one side or the other; resampling takes all of a record's appearances together.
+A decision d for a record, in [0, 1], adds to the balanced accuracy: 1/2 + (mean d of members - mean d of non-members) / 2. So
+accuracy is linear in decisions, and resampling records is a matrix product. The same records come back under other seeds, as
+members or as non-members; resampling takes all of a record's appearances together.
 """
 
 from __future__ import annotations
@@ -13,74 +13,78 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
 
-from robustmia.inference.attempts import Judged
+from robustmia.inference.record_results import RecordResults
 from robustmia.inference.thresholds import HONEST
 
 DRAWS = 2000
-CHUNK = 2**24  # elements of a block of draws
-HALVINGS = 20
+ELEMENTS_AT_ONCE = 2**24  # of a block of draws
+SPLITS = 20
 
 
 @dataclass(frozen=True)
-class Targets:
-    """All targets of one run, a seed each: calls under every honest judgement."""
+class RunDecisions:
+    """Membership decisions for all target models of one run, one for each seed, by every attack under every honest rule."""
 
     names: tuple[str, ...]
     """J names: signal/strategy/rule."""
-    called: np.ndarray
-    """float64 [J, T, N] of T targets and all N records of the data set; 0 where a record was not evaluated."""
+    decisions: np.ndarray
+    """float64 [J, T, N] for T target models and all N records of the data set; 0 where a record was not evaluated."""
     weights: np.ndarray
     """float64 [T, N]: 1/2 over the number of members for a member, minus that of non-members for one; 0 where not evaluated."""
 
     @classmethod
-    def of(cls, judged: list[Judged], records: int) -> Targets:
+    def of(cls, results: list[RecordResults], records: int) -> RunDecisions:
         """From the files of each seed."""
-        honest = [list(part.rules) for part in judged]
-        names = [name for name in honest[0] if name.rpartition("/")[2] in HONEST and all(name in h for h in honest)]
-        called = np.zeros((len(names), len(judged), records))
-        weights = np.zeros((len(judged), records))
-        for target, part in enumerate(judged):
-            called[:, target, part.rows] = part.called[[list(part.rules).index(name) for name in names]]
+        available = [list(part.thresholded) for part in results]
+        names = [
+            name
+            for name in available[0]
+            if name.rpartition("/")[2] in HONEST and all(name in others for others in available)
+        ]
+        decisions = np.zeros((len(names), len(results), records))
+        weights = np.zeros((len(results), records))
+        for target, part in enumerate(results):
+            decisions[:, target, part.rows] = part.decisions[[available[target].index(name) for name in names]]
             sides = np.where(part.is_member, 0.5 / part.is_member.sum(), -0.5 / (~part.is_member).sum())
             weights[target, part.rows] = sides
-        return cls(tuple(names), called, weights)
+        return cls(tuple(names), decisions, weights)
 
     @property
     def accuracies(self) -> np.ndarray:
-        """Balanced accuracy of each judgement on each target, [J, T]."""
-        return 0.5 + np.einsum("jtn,tn->jt", self.called, self.weights)
+        """Balanced accuracy of each attack and rule on each target model, [J, T]."""
+        return 0.5 + np.einsum("jtn,tn->jt", self.decisions, self.weights)
 
 
-# ---------------------------------------------------------------- the strongest honest strategy
+# ---------------------------------------------------------------- the strongest honest attack
 
 
 @dataclass(frozen=True)
-class Strongest:
-    """Calls of whichever judgement did best, for each half of the records chosen on the other half."""
+class StrongestAttack:
+    """Decisions of whichever attack and rule did best, for each half of the records chosen on the other half."""
 
-    called: np.ndarray
-    """float64 [T, N]: mean over 20 halvings."""
-    chosen: str
-    """The judgement chosen most often: signal/strategy/rule."""
+    decisions: np.ndarray
+    """float64 [T, N]: mean over 20 splits."""
+    name: str
+    """The one that was chosen most often: signal/strategy/rule."""
 
 
-def strongest(targets: Targets) -> Strongest:
-    """The strongest honest strategy of a run, without having chosen it on the records that it is measured on.
+def strongest_attack(run: RunDecisions) -> StrongestAttack:
+    """The strongest honest attack on a run, without choosing it on the records that it is measured on.
 
-    Of 20 random halvings of the records each half is judged by the judgement of the highest mean accuracy, over all seeds, on the
-    other half: the best of many would look strong by luck alone.
+    In each of 20 random splits of the records into halves, each half gets the attack and rule of the highest mean accuracy, over
+    all seeds, on the other half: the best of many would look strong by luck alone.
     """
     random = np.random.default_rng(0)
-    records = targets.weights.shape[1]
-    called, counts = np.zeros(targets.weights.shape), np.zeros(len(targets.names))
-    for _ in range(HALVINGS):
+    records = run.weights.shape[1]
+    decisions, counts = np.zeros(run.weights.shape), np.zeros(len(run.names))
+    for _ in range(SPLITS):
         half = random.permutation(records) % 2
-        for fitted, judged in ((0, 1), (1, 0)):
-            gains = np.einsum("jtn,tn->j", targets.called, _balanced(targets.weights * (half == fitted)))
+        for fitted, held_out in ((0, 1), (1, 0)):
+            gains = np.einsum("jtn,tn->j", run.decisions, _balanced(run.weights * (half == fitted)))
             best = int(gains.argmax())
             counts[best] += 1
-            called[:, half == judged] += targets.called[best][:, half == judged] / HALVINGS
-    return Strongest(called, targets.names[int(counts.argmax())])
+            decisions[:, half == held_out] += run.decisions[best][:, half == held_out] / SPLITS
+    return StrongestAttack(decisions, run.names[int(counts.argmax())])
 
 
 def _balanced(weights: np.ndarray) -> np.ndarray:
@@ -95,13 +99,13 @@ def _balanced(weights: np.ndarray) -> np.ndarray:
 
 
 def bootstrap_interval(gains: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval of a sum over records, each drawn with replacement, in 2,000 draws with a fixed seed.
+    """95 % percentile bootstrap interval of a sum over records, in 2,000 draws with a fixed seed.
 
     Args:
         gains: [N], what each record adds, to an accuracy or to a difference of two.
     """
     random = np.random.default_rng(0)
-    block = max(1, CHUNK // len(gains))
+    block = max(1, ELEMENTS_AT_ONCE // len(gains))
     chances = np.full(len(gains), 1.0 / len(gains))
     sums = [
         random.multinomial(len(gains), chances, size=min(block, DRAWS - start)) @ gains
@@ -112,7 +116,7 @@ def bootstrap_interval(gains: np.ndarray) -> tuple[float, float]:
 
 
 def swap_test(gains: np.ndarray) -> float:
-    """Two-sided p-value of a sum of differences, if for each record the two sides might as well be swapped.
+    """Two-sided p-value of a sum of differences, under the hypothesis that for each record the two models may be swapped.
 
     An exact permutation test by 2,000 random swaps with a fixed seed (Fisher's sign flips); never below 1/2001.
 
@@ -120,14 +124,14 @@ def swap_test(gains: np.ndarray) -> float:
         gains: [N], for each record what it adds to the difference.
     """
     random = np.random.default_rng(0)
-    seen = gains[gains != 0]
-    if not len(seen):
+    nonzero = gains[gains != 0]
+    if not len(nonzero):
         return 1.0
-    block = max(1, CHUNK // len(seen))
+    block = max(1, ELEMENTS_AT_ONCE // len(nonzero))
     extreme = 0
     for start in range(0, DRAWS, block):
-        signs = 1.0 - 2.0 * random.integers(2, size=(min(block, DRAWS - start), len(seen)))
-        extreme += int((np.abs(signs @ seen) >= np.abs(seen.sum()) * (1.0 - 1e-12)).sum())
+        signs = 1.0 - 2.0 * random.integers(2, size=(min(block, DRAWS - start), len(nonzero)))
+        extreme += int((np.abs(signs @ nonzero) >= np.abs(nonzero.sum()) * (1.0 - 1e-12)).sum())
     return (1 + extreme) / (1 + DRAWS)
 
 
@@ -141,30 +145,31 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What is left of a run's targets once its strongest attack is known: small, so that many runs fit side by side."""
+class RunSummary:
+    """What is kept of a run's decisions once its strongest attack is known: small, so that many runs fit side by side."""
 
     method: str
     strongest: str
-    called: np.ndarray
+    """signal/strategy/rule."""
+    decisions: np.ndarray
     """float64 [T, N]."""
     weights: np.ndarray
     """float64 [T, N]."""
 
     @classmethod
-    def of(cls, method: str, targets: Targets) -> Summary:
-        """Of all targets of one run."""
-        chosen = strongest(targets)
-        return cls(method, chosen.chosen, chosen.called, targets.weights)
+    def of(cls, method: str, run: RunDecisions) -> RunSummary:
+        """Of all target models of one run."""
+        strongest = strongest_attack(run)
+        return cls(method, strongest.name, strongest.decisions, run.weights)
 
     @property
     def accuracies(self) -> np.ndarray:
-        """Of the strongest attack on each target, [T]."""
-        return 0.5 + (self.called * self.weights).sum(axis=1)
+        """Balanced accuracy of the strongest attack on each target model, [T]."""
+        return 0.5 + (self.decisions * self.weights).sum(axis=1)
 
 
-def compare(runs: dict[str, Summary]) -> pd.DataFrame:
-    """The strongest honest strategy against each run, and each run against the natural one.
+def compare(runs: dict[str, RunSummary]) -> pd.DataFrame:
+    """The strongest honest attack on each run, and each run compared with the natural one.
 
     Args:
         runs: by name, seeds in the same order; the first of method `natural` is what others are compared with.
@@ -192,8 +197,8 @@ COLUMNS = (
 )
 
 
-def _row(run: str, summary: Summary) -> dict:
-    low, high = _accuracy_interval(summary.called, summary.weights)
+def _row(run: str, summary: RunSummary) -> dict:
+    low, high = _accuracy_interval(summary.decisions, summary.weights)
     by_seed = summary.accuracies
     return {
         "run": run,
@@ -207,20 +212,20 @@ def _row(run: str, summary: Summary) -> dict:
     }
 
 
-def _accuracy_interval(called: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Of the mean accuracy over targets; calls are centred on each side's mean, so that the sides' sizes, drawn too, add nothing."""
+def _accuracy_interval(decisions: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Of the mean accuracy over target models; decisions are centred on each side's mean, so that the sides' sizes, drawn too, add nothing."""
     members, nonmembers = weights > 0, weights < 0
-    centred = called.copy()
+    centred = decisions.copy()
     for side in (members, nonmembers):
         count = side.sum(axis=1, keepdims=True)
-        centred -= np.where(side, np.where(side, called, 0.0).sum(axis=1, keepdims=True) / count, 0.0)
-    mean = 0.5 + (called * weights).sum(axis=1).mean()
+        centred -= np.where(side, np.where(side, decisions, 0.0).sum(axis=1, keepdims=True) / count, 0.0)
+    mean = 0.5 + (decisions * weights).sum(axis=1).mean()
     low, high = bootstrap_interval((centred * weights).mean(axis=0)[(weights != 0).any(axis=0)])
     return mean + low, mean + high
 
 
-def _difference(summary: Summary, natural: Summary) -> dict:
-    changed = summary.called - natural.called
+def _difference(summary: RunSummary, natural: RunSummary) -> dict:
+    changed = summary.decisions - natural.decisions
     gains = changed * summary.weights
     by_seed = gains.sum(axis=1)
     low, high = _accuracy_interval(changed, summary.weights)

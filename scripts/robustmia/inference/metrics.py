@@ -1,4 +1,4 @@
-"""Metrics of membership inference, and how sure the number of records lets us be of them.
+"""Metrics of membership inference, with confidence intervals over records.
 
 Members are the positive class. Accuracy is balanced, (TPR + 1 - FPR) / 2, so unequal numbers do not matter; advantage is
 TPR - FPR, that is 2 accuracy - 1 (Yeom et al. 2018).
@@ -19,8 +19,8 @@ FLOOR_CHUNK = 2**22  # elements per block of simulated walks
 
 
 @dataclass(frozen=True)
-class Operating:
-    """Rates of one decision rule: the parts of members and of non-members that it calls members."""
+class Rates:
+    """The true and the false positive rate of one decision rule: members are the positive class."""
 
     true_positive_rate: float
     false_positive_rate: float
@@ -38,7 +38,7 @@ class ROC:
     false_positive_rate: np.ndarray
     true_positive_rate: np.ndarray
     thresholds: np.ndarray
-    """Falling; a record is called a member at or above it. The first is infinite: no member."""
+    """Falling; a record at or above it is classified as a member. The first is infinite: no member."""
 
     @classmethod
     def of(cls, members: np.ndarray, nonmembers: np.ndarray) -> ROC:
@@ -48,7 +48,7 @@ class ROC:
         return cls(false_positive, true_positive, thresholds)
 
     def true_positive_rate_at(self, false_positive_rate: float, nonmembers: int) -> float | None:
-        """The highest TPR at or under an FPR; None where so few non-members cannot resolve it (FPR < 1 / nonmembers)."""
+        """The highest TPR at or below an FPR; None where so few non-members cannot resolve it (FPR < 1 / nonmembers)."""
         if false_positive_rate * nonmembers < 1.0:
             return None
         return float(self.true_positive_rate[self.false_positive_rate <= false_positive_rate].max())
@@ -59,12 +59,12 @@ def _pooled(members: np.ndarray, nonmembers: np.ndarray) -> tuple[np.ndarray, np
 
 
 def auc(members: np.ndarray, nonmembers: np.ndarray) -> float:
-    """Chance that a member scores above a non-member, ties counted half."""
+    """Probability that a member scores above a non-member, ties counted half."""
     return float(_placements(members, nonmembers)[0].mean())
 
 
 def auc_interval(members: np.ndarray, nonmembers: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the AUC over records (DeLong et al. 1988, equations 4 to 7), on the logit scale so that it stays in [0, 1]."""
+    """95 % confidence interval of the AUC over records (DeLong et al. 1988, equations 4 to 7), on the logit scale so that it stays in [0, 1]."""
     above, below = _placements(members, nonmembers)
     area = float(above.mean())
     variance = sum(float(part.var(ddof=1)) / len(part) if len(part) > 1 else 0.25 for part in (above, below))
@@ -82,8 +82,8 @@ def _placements(members: np.ndarray, nonmembers: np.ndarray) -> tuple[np.ndarray
     return 0.5 * (low + high) / len(nonmembers), 1.0 - 0.5 * (below + not_above) / len(members)
 
 
-def accuracy_interval(rates: Operating, members: int, nonmembers: int) -> tuple[float, float]:
-    """95 % interval of balanced accuracy over records, at a fixed rule.
+def accuracy_interval(rates: Rates, members: int, nonmembers: int) -> tuple[float, float]:
+    """95 % confidence interval of balanced accuracy over records, at a fixed rule.
 
     Newcombe's hybrid score interval (1998, method 10) for the difference TPR - FPR, from the Wilson intervals of the two
     rates. It does not cover the choice of the threshold: for the oracle rule see `uninformative_floor`.
@@ -97,20 +97,20 @@ def accuracy_interval(rates: Operating, members: int, nonmembers: int) -> tuple[
 
 
 def binomial_interval(rate: float, count: int) -> tuple[float, float]:
-    """95 % Wilson score interval of a rate seen in `count` records."""
+    """95 % Wilson score interval of a rate observed in `count` records."""
     interval = binomtest(round(rate * count), count).proportion_ci(method="wilson")
     return min(rate, float(interval.low)), max(rate, float(interval.high))
 
 
 def exact_interval(rate: float, count: int) -> tuple[float, float]:
-    """95 % interval of Clopper and Pearson (1934) of a rate seen in `count` records: it covers at least that, also near 0 and 1."""
+    """95 % confidence interval of Clopper and Pearson (1934) of a rate observed in `count` records; its coverage is at least 95 %."""
     interval = binomtest(round(rate * count), count).proportion_ci(method="exact")
     return float(interval.low), float(interval.high)
 
 
 @cache
 def uninformative_floor(members: int, nonmembers: int) -> tuple[float, float]:
-    """What the oracle rule reports for scores that say nothing: its mean and its 95th percentile.
+    """What the oracle rule reports for uninformative scores: its mean and its 95th percentile.
 
     With no information the pooled order is a random arrangement of members and non-members, and the rule takes the largest
     TPR - FPR along it (half the one-sided Kolmogorov-Smirnov distance). Simulated with a fixed seed, without ties.

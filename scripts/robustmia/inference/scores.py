@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, log_expit, logit, logsumexp, xlog1py, xlogy
 
-FURTHEST = 1e6  # log odds, beyond which a difference says nothing; bounds of deep networks may be as large as floats go
+MAX_LOG_ODDS = 1e6  # beyond which a difference says nothing; bounds of deep networks may be as large as floats go
 
 
 def log_odds(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -26,12 +26,12 @@ def log_odds(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     true_class = np.broadcast_to(labels.reshape(-1, *[1] * (z.ndim - 1)), (*z.shape[:-1], 1))
     z_y = np.take_along_axis(z, true_class, axis=-1)[..., 0]
     np.put_along_axis(z, true_class, -np.inf, axis=-1)
-    odds = (z_y - logsumexp(z, axis=-1)).clip(-FURTHEST, FURTHEST)
+    odds = (z_y - logsumexp(z, axis=-1)).clip(-MAX_LOG_ODDS, MAX_LOG_ODDS)
     return odds.mean(axis=tuple(range(1, odds.ndim)))
 
 
 def _without_clean(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Of the targeted signal [N, K, K] the rows of the K - 1 inputs that were moved, [N, K - 1, K]; others as they are."""
+    """Of the targeted signal [N, K, K] the rows of the K - 1 images that were moved, [N, K - 1, K]; other signals as they are."""
     if logits.ndim == 2:
         return logits
     count, classes = logits.shape[:2]
@@ -55,14 +55,14 @@ def negative_modified_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndar
     terms = np.exp(log_p) * log_rest
     own = np.exp(np.take_along_axis(log_rest, true_class, -1)) * np.take_along_axis(log_p, true_class, -1)
     np.put_along_axis(terms, true_class, own, axis=-1)
-    total = terms.sum(axis=-1).clip(-FURTHEST, 0.0)
+    total = terms.sum(axis=-1).clip(-MAX_LOG_ODDS, 0.0)
     return total.mean(axis=tuple(range(1, total.ndim)))
 
 
 def log_odds_of_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """log p_y - log(1 - p_y), which orders records as p_y does, ties and all; [N] from probabilities [N, K] and labels [N]."""
     p = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return logit(p.clip(0.0, 1.0)).clip(-FURTHEST, FURTHEST)
+    return logit(p.clip(0.0, 1.0)).clip(-MAX_LOG_ODDS, MAX_LOG_ODDS)
 
 
 def negative_modified_entropy_of_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ def negative_modified_entropy_of_probabilities(probabilities: np.ndarray, labels
     terms = xlog1py(p, -p)
     rows = np.arange(len(labels))
     terms[rows, labels] = xlogy(1.0 - p[rows, labels], p[rows, labels])
-    return terms.sum(axis=1).clip(-FURTHEST, 0.0)
+    return terms.sum(axis=1).clip(-MAX_LOG_ODDS, 0.0)
 
 
 def cross_entropy(score: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Threshold rules: where the cut between members and non-members comes from."""
+"""Threshold rules: where the threshold between members and non-members comes from."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from robustmia.inference.calls import Calls, Scores
+from robustmia.inference.decisions import Decisions, Scores
 
 SPLIT_REPEATS = 20
-FEWEST_OF_A_CLASS = 8  # members, and non-members, for a threshold of their own
+MIN_RECORDS_PER_CLASS = 8  # members, and non-members, for a threshold of their own
 
-Rule = Callable[[Scores, Scores | None], Calls]
-"""From the scores of the target model's records, and those that shadow models give their own, to calls."""
+Rule = Callable[[Scores, Scores | None], Decisions]
+"""From the scores of the target model's records, and those that shadow models give their own, to decisions."""
 
 
 def best_threshold(members: np.ndarray, nonmembers: np.ndarray) -> float:
@@ -31,19 +31,19 @@ def best_threshold(members: np.ndarray, nonmembers: np.ndarray) -> float:
     return float(scores[best]) if gain[best] > 0.0 else float("inf")
 
 
-def oracle(scores: Scores, shadows: Scores | None = None) -> Calls:
+def oracle(scores: Scores, shadows: Scores | None = None) -> Decisions:
     """The threshold that does best on the evaluated records themselves (Song et al. 2019, section 3).
 
-    Accuracy is never below 0.5, since "no member" is a threshold too. It is an upper envelope: compare it with
+    Accuracy is never below 0.5, since "no member" is a threshold too. It is biased upward: compare it with
     `uninformative_floor`.
     """
-    return Calls.at(best_threshold(scores.members, scores.nonmembers), scores)
+    return Decisions.at(best_threshold(scores.members, scores.nonmembers), scores)
 
 
-def split(scores: Scores, shadows: Scores | None = None) -> Calls:
-    """The threshold from one random half of members and non-members, judging the other half, both ways round.
+def split(scores: Scores, shadows: Scores | None = None) -> Decisions:
+    """The threshold from one random half of members and non-members, applied to the other half: 20 x 2 cross-fitting.
 
-    20 random halvings with a fixed seed judge each record 20 times, and never by a threshold that it took part in choosing.
+    20 random splits into halves with a fixed seed decide on each record 20 times, never by a threshold that it helped to choose.
 
     Raises:
         ValueError: fewer than 2 members or non-members.
@@ -52,46 +52,36 @@ def split(scores: Scores, shadows: Scores | None = None) -> Calls:
     if min(map(len, sides)) < 2:
         raise ValueError("the split rule needs at least 2 members and 2 non-members")
     random = np.random.default_rng(0)
-    called = [np.zeros(len(side)) for side in sides]
+    decided = [np.zeros(len(side)) for side in sides]
     for _ in range(SPLIT_REPEATS):
         halves = [np.array_split(random.permutation(len(side)), 2) for side in sides]
-        for fitted, judged in ((0, 1), (1, 0)):
+        for fitted, held_out in ((0, 1), (1, 0)):
             threshold = best_threshold(*(side[half[fitted]] for side, half in zip(sides, halves, strict=True)))
-            for side, half, calls in zip(sides, halves, called, strict=True):
-                calls[half[judged]] += side[half[judged]] >= threshold
-    return Calls(called[0] / SPLIT_REPEATS, called[1] / SPLIT_REPEATS)
+            for side, half, decisions in zip(sides, halves, decided, strict=True):
+                decisions[half[held_out]] += side[half[held_out]] >= threshold
+    return Decisions(decided[0] / SPLIT_REPEATS, decided[1] / SPLIT_REPEATS)
 
 
-def shadow(scores: Scores, shadows: Scores | None) -> Calls:
+def shadow(scores: Scores, shadows: Scores | None) -> Decisions:
     """The threshold that does best on what shadow models, trained like the target, give their own members and non-members."""
     assert shadows is not None
-    return Calls.at(best_threshold(shadows.members, shadows.nonmembers), scores)
+    return Decisions.at(best_threshold(shadows.members, shadows.nonmembers), scores)
 
 
 def by_class(rule: Rule) -> Rule:
     """A rule with a threshold for each class; a class of fewer than 8 members or non-members takes the one of all."""
 
-    def per_class(scores: Scores, shadows: Scores | None = None) -> Calls:
-        calls = rule(scores, shadows)
+    def per_class(scores: Scores, shadows: Scores | None = None) -> Decisions:
+        decisions = rule(scores, shadows)
         for label in np.unique(scores.member_labels):
-            theirs, of_shadows = _of_class(scores, label), shadows and _of_class(shadows, label)
-            if min(len(theirs.members), len(theirs.nonmembers)) >= FEWEST_OF_A_CLASS:
-                own = rule(theirs, of_shadows)
-                calls.members[scores.member_labels == label] = own.members
-                calls.nonmembers[scores.nonmember_labels == label] = own.nonmembers
-        return calls
+            own = scores.of_class(label)
+            if min(len(own.members), len(own.nonmembers)) >= MIN_RECORDS_PER_CLASS:
+                of_class = rule(own, shadows and shadows.of_class(label))
+                decisions.members[scores.member_labels == label] = of_class.members
+                decisions.nonmembers[scores.nonmember_labels == label] = of_class.nonmembers
+        return decisions
 
     return per_class
-
-
-def _of_class(scores: Scores, label: int) -> Scores:
-    of_members, of_nonmembers = scores.member_labels == label, scores.nonmember_labels == label
-    return Scores(
-        scores.members[of_members],
-        scores.nonmembers[of_nonmembers],
-        scores.member_labels[of_members],
-        scores.nonmember_labels[of_nonmembers],
-    )
 
 
 RULES: dict[str, Rule] = {"oracle": oracle, "split": split, "split_by_class": by_class(split)}

@@ -1,1 +1,1 @@
-"""Training methods, one module each, listed in `robustmia.registry`."""
+"""Training methods, one module each, listed in `robustmia.config.registry`; what they have in common is in `base`."""

@@ -5,17 +5,18 @@ Method modules import torch inside their functions only, so that the Snakefile c
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, model_validator
 
-from robustmia.settings import Settings
+from robustmia.settings import Settings, ThreatModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from robustmia.device import Generators
+    from robustmia.models.device import Generators
 
 
 @dataclass(frozen=True)
@@ -35,32 +36,14 @@ class Step:
     loss: Tensor
     """The scalar to minimise."""
     clean: tuple[Tensor, Tensor] | None = None
-    """Logits [b, K] and labels [b] of the clean images that the loss saw, for the progress report; None: it saw none."""
+    """Logits [b, K] and labels [b] of the clean images in the loss, for the training history; None: there were none."""
     adversarial: tuple[Tensor, Tensor] | None = None
     """The same for adversarial images."""
     verified: tuple[Tensor, Tensor] | None = None
     """Upper bounds of z_k - z_y, [b, K] with 0 at y, in place of logits: the highest is at y where a record is verified.
 
-    In the ball of the moment, and estimates where the method trains with those: for the progress report, no certificate.
+    At the current training epsilon, and estimates where the method trains with those: for the history, no certificate.
     """
-
-
-class RampSettings(Settings):
-    """A rise from 0 to 1, linear in training steps."""
-
-    start: NonNegativeFloat = Field(0.0, description="epochs before the rise")
-    length: NonNegativeFloat = Field(0.0, description="epochs of the rise; 0: at once")
-
-    @property
-    def end(self) -> float:
-        """Epochs until it stands at 1."""
-        return self.start + self.length
-
-    def at(self, epoch: float) -> float:
-        """Where it stands, in [0, 1], after so many epochs, fractions included."""
-        if epoch < self.start:
-            return 0.0
-        return min(1.0, (epoch - self.start) / self.length) if self.length else 1.0
 
 
 class Method(Settings):
@@ -70,17 +53,19 @@ class Method(Settings):
 
     @property
     def verifier(self) -> str | None:
-        """The bound that the method trains with, which is its own verifier; None: it gives no certificate."""
+        """The verifier whose bounds the method trains with; None: it trains with no bounds."""
         return None
 
     @property
-    def settled_after(self) -> float:
-        """Epochs after which the settings hold in full: the training must be longer."""
+    def warmup_ends(self) -> float:
+        """Epochs after which every setting holds in full: the training must be longer."""
         return 0.0
 
     @property
-    def stackable(self) -> bool:
-        """Whether the loss is a mean over images, each by itself, of nothing but the model's answers: see `stacks`."""
+    def batchable(self) -> bool:
+        """Whether several models may be trained at once: the loss is a mean over images, each by itself, of nothing but the
+        model's answers (see `training/ensemble.py`).
+        """
         return False
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
@@ -94,3 +79,56 @@ class Method(Settings):
             generator: the source of every random number, on the images' device.
         """
         raise TypeError(f"{type(self).__name__} does not define loss()")
+
+
+class EpsilonSchedule(Settings):
+    """How the radius of the training ball rises to epsilon, linearly in time."""
+
+    start_epoch: NonNegativeFloat = Field(0.0, description="epochs before the radius begins to rise")
+    rise_epochs: NonNegativeFloat = Field(0.0, description="epochs of the rise; 0: the full radius at once")
+    initial_epsilon: NonNegativeFloat = Field(0.0, description="radius until the rise begins, for pixels in [0, 1]")
+    update: Literal["step", "epoch"] = Field("step", description="when the radius changes: at every `step` or `epoch`")
+
+    @model_validator(mode="after")
+    def _rises_from_somewhere(self) -> EpsilonSchedule:
+        if self.initial_epsilon and not self.rise_epochs:
+            raise ValueError("initial_epsilon has no effect unless rise_epochs is above 0")
+        return self
+
+    @property
+    def end(self) -> float:
+        """Epochs until the full radius is reached."""
+        end = self.start_epoch + self.rise_epochs
+        return float(math.ceil(end)) if self.update == "epoch" else end
+
+    def fraction(self, epoch: float) -> float:
+        """How much of the rise is done, in [0, 1], after so many epochs, fractions included."""
+        if self.update == "epoch":
+            epoch = math.floor(epoch)
+        if epoch < self.start_epoch:
+            return 0.0
+        return min(1.0, (epoch - self.start_epoch) / self.rise_epochs) if self.rise_epochs else 1.0
+
+
+class BallMethod(Method, ThreatModel):
+    """A method that trains against the ball of a threat model."""
+
+    epsilon_schedule: EpsilonSchedule = Field(EpsilonSchedule(), description="how epsilon rises while training")
+
+    @model_validator(mode="after")
+    def _rises(self) -> BallMethod:
+        if self.epsilon_schedule.initial_epsilon > self.epsilon:
+            raise ValueError(
+                f"epsilon_schedule.initial_epsilon {self.epsilon_schedule.initial_epsilon:g} is above epsilon "
+                f"{self.epsilon:g}; the radius can only rise"
+            )
+        return self
+
+    @property
+    def warmup_ends(self) -> float:
+        return self.epsilon_schedule.end
+
+    def epsilon_at(self, epoch: float) -> float:
+        """The current training epsilon, after so many epochs, fractions included."""
+        initial = self.epsilon_schedule.initial_epsilon
+        return initial + self.epsilon_schedule.fraction(epoch) * (self.epsilon - initial)

@@ -11,7 +11,7 @@ from robustmia.methods.base import Method, Progress, Step
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from robustmia.device import Generators
+    from robustmia.models.device import Generators
 
 
 class Distributional(Method):
@@ -22,16 +22,16 @@ class Distributional(Method):
 
     name: Literal["distributional"]
     steps: PositiveInt = Field(10, description="ascent steps of the adversary")
-    coefficient: PositiveFloat = Field(
-        description="weight of the loss against the transport cost, the inverse of gamma: more moves pixels further"
+    inverse_gamma: PositiveFloat = Field(
+        description="1 / gamma, the weight of the loss against the transport cost: a higher one moves pixels further"
     )
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the moved images."""
         from torch.nn.functional import cross_entropy
 
-        from robustmia.attacks import distributional_perturbation
+        from robustmia.models.perturbations import distributional_perturbation
 
-        moved = distributional_perturbation(model, images, labels, steps=self.steps, coefficient=self.coefficient)
+        moved = distributional_perturbation(model, images, labels, steps=self.steps, inverse_gamma=self.inverse_gamma)
         logits = model(moved)
         return Step(cross_entropy(logits, labels), adversarial=(logits, labels))

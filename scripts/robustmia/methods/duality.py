@@ -4,48 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 
-from robustmia.methods.base import Method, Progress, Step
+from robustmia.methods.base import BallMethod, Progress, Step
+from robustmia.settings import LinfThreatModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from robustmia.device import Generators
+    from robustmia.models.device import Generators
 
 
-class Duality(Method):
+class Duality(LinfThreatModel, BallMethod):
     """L(b, y), with b the dual bounds of z_k - z_y: the cross-entropy of the worst logits (equation 14 of the first paper)."""
 
     name: Literal["duality"]
-    epsilon: NonNegativeFloat = Field(description="radius of the l-inf ball at the end of its rise")
     clip_pixels: bool = Field(True, description="cut the ball to pixels in [0, 1]")
-    starting_epsilon: NonNegativeFloat = Field(0.0, description="radius in the first epoch of the rise")
-    rise_epochs: PositiveInt = Field(
-        1, description="epochs over which the radius takes equally spaced values up to epsilon, one for each epoch"
-    )
     projections: PositiveInt | None = Field(
         10, description="Cauchy projections that estimate norms while training; empty: exact norms, far slower"
     )
 
-    @model_validator(mode="after")
-    def _rises(self) -> Duality:
-        if self.rise_epochs == 1 and "starting_epsilon" in self.model_fields_set:
-            raise ValueError("starting_epsilon has no effect unless rise_epochs is 2 or more")
-        return self
-
     @property
     def verifier(self) -> str:
         return "dual"
-
-    @property
-    def settled_after(self) -> float:
-        return self.rise_epochs - 1
-
-    def radius_at(self, epoch: float) -> float:
-        """The radius in force: the same throughout an epoch."""
-        risen = min(1.0, int(epoch) / (self.rise_epochs - 1)) if self.rise_epochs > 1 else 1.0
-        return self.starting_epsilon + risen * (self.epsilon - self.starting_epsilon)
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the bounds; there is no clean term."""
@@ -55,10 +36,10 @@ class Duality(Method):
         from robustmia.bounds.dual import dual_bounds, projected_dual_bounds
         from robustmia.bounds.interval import Interval
 
-        ball = Interval.around(images, self.radius_at(progress.epoch), self.clip_pixels)
+        ball = Interval.around(images, self.epsilon_at(progress.epoch), self.clip_pixels)
         if self.projections is None:
             bounds = dual_bounds(model, ball, labels)
         else:
-            assert isinstance(generator, torch.Generator)  # it is not stackable
+            assert isinstance(generator, torch.Generator)  # it is not batchable
             bounds = projected_dual_bounds(model, ball, labels, self.projections, generator)
         return Step(cross_entropy(bounds, labels), verified=(bounds, labels))

@@ -9,7 +9,7 @@ from robustmia.methods.base import Method, Progress, Step
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from robustmia.device import Generators
+    from robustmia.models.device import Generators
 
 
 class Natural(Method):
@@ -18,7 +18,7 @@ class Natural(Method):
     name: Literal["natural"]
 
     @property
-    def stackable(self) -> bool:
+    def batchable(self) -> bool:
         return True
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:

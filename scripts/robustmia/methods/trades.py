@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeFloat
 
-from robustmia.methods.base import Method, Progress, Step
-from robustmia.settings import PerturbationSettings
+from robustmia.methods.adversarial import AdversarialMethod
+from robustmia.methods.base import Progress, Step
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from robustmia.device import Generators
+    from robustmia.models.device import Generators
 
 
-class TRADES(Method, PerturbationSettings):
+class TRADES(AdversarialMethod):
     """Clean cross-entropy plus beta times the KL divergence that a perturbation can cause (section 4)."""
 
     name: Literal["trades"]
@@ -26,25 +26,17 @@ class TRADES(Method, PerturbationSettings):
     )
 
     @property
-    def stackable(self) -> bool:
+    def batchable(self) -> bool:
         return True
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """L(f(x), y) + beta KL(f(x) || f(x')), x' the point of the ball that PGD finds to maximise the divergence."""
         from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-        from robustmia.attacks import Ball, kl_divergence_from, pgd, predict
+        from robustmia.models.perturbations import kl_divergence_from, predict
 
-        adversarial = pgd(
-            model,
-            images,
-            kl_divergence_from(predict(model, images)),
-            Ball(self.norm, self.epsilon),
-            steps=self.steps,
-            step_size=self.resolved_step_size,
-            start="gaussian",
-            generator=generator,
-        )
+        objective = kl_divergence_from(predict(model, images))
+        adversarial = self.perturb(model, images, objective, "gaussian", progress, generator)
         clean_logits, adversarial_logits = model(images), model(adversarial)
         reference = clean_logits.detach() if self.detach_clean else clean_logits
         divergence = kl_div(

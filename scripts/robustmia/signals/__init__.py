@@ -1,1 +1,3 @@
-"""Signals, one module each, listed in `robustmia.registry`; what they are (`base`); and the model they are asked of (`target`)."""
+"""Signals, one module each, listed in `robustmia.config.registry`; what they have in common is in `base`, the model that they are
+computed from in `target_model`.
+"""

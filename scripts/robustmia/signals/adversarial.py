@@ -1,4 +1,4 @@
-"""The adversarial signal: logits of images that an attack moved against this very model."""
+"""The adversarial signal: logits of adversarial examples that were computed against this very model."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from robustmia.settings import PerturbationSettings
-from robustmia.signals.base import Signal
+from robustmia.signals.perturbed import PerturbedSignal
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
 
-class Adversarial(Signal, PerturbationSettings):
+class Adversarial(PerturbedSignal):
     """Logits under the evaluation attack. The defaults are the paper's: 20 steps from the clean image, last iterate."""
 
     name: Literal["adversarial"]
-    steps: PositiveInt = Field(20, description="gradient steps")
     random_start: bool = Field(
         False, description="start from a uniform point of the ball rather than from the clean image"
     )
     restarts: PositiveInt = Field(
-        1, description="attempts for each image, of which the highest loss counts; more than 1 needs `random_start`"
+        1,
+        description="attempts for each image, of which the one with the highest loss counts; above 1 needs `random_start`",
     )
     loss: Literal["cross_entropy", "margin"] = Field(
         "cross_entropy",
@@ -36,15 +35,20 @@ class Adversarial(Signal, PerturbationSettings):
             raise ValueError("restarts above 1 repeat the same attack unless random_start is true")
         return self
 
+    def in_words(self) -> str:
+        """The ball, the number of steps, and where they start."""
+        start = f"{self.restarts} random starts" if self.restarts > 1 else "a random start"
+        return f"{super().in_words()} from {start if self.random_start else 'the clean image'}"
+
     def logits(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """The model's answer to the attacked images."""
+        """Logits [B, K] of the adversarial examples."""
         return model(self.attack(model, images, labels, generator))
 
     def attack(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """The attacked images, [B, C, H, W] in [0, 1]: of all attempts, the one with the highest loss for each image."""
+        """Adversarial examples [B, C, H, W] in [0, 1]: of all restarts, the one with the highest loss for each image."""
         import torch
 
-        from robustmia.attacks import Ball, cross_entropy_loss, margin_loss, pgd, predict
+        from robustmia.models.perturbations import Ball, cross_entropy_loss, margin_loss, pgd, predict
 
         objective = {"cross_entropy": cross_entropy_loss, "margin": margin_loss}[self.loss](labels)
         worst, worst_loss = images, torch.full((len(images),), -torch.inf, device=images.device)

@@ -14,16 +14,27 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from robustmia.logits import SignalLogits
+    from robustmia.files.signals import SignalLogits
 
 
 class Signal(Settings):
     """What the attacker sees of a record. A subclass declares its settings as fields, `name` among them."""
 
-    strong: ClassVar[bool] = False
-    """Whether only the strong attacks ask for it, since it is dear."""
+    one_attack_per_class: ClassVar[bool] = False
+    """Whether its cost for a record rises with the number of classes; an audit leaves it out where there are many."""
 
     name: str
+
+    def stays_within(self, epsilon: float) -> bool:
+        """Whether the logits are those of images in the l-inf ball of this radius, cut to valid pixels, around each record.
+
+        If so, inference holds them against the verified bounds for that ball.
+        """
+        return False
+
+    def in_words(self) -> str:
+        """The settings as a part of a sentence, for notes and captions."""
+        return self.name
 
     def logits(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """The signal of one batch.
@@ -41,6 +52,6 @@ class Signal(Settings):
 
     def file(self, members: np.ndarray, nonmembers: np.ndarray, *labels: np.ndarray) -> SignalLogits:
         """The file of this signal, from what `logits` gave for all members and non-members, and their labels."""
-        from robustmia.logits import SignalLogits
+        from robustmia.files.signals import SignalLogits
 
         return SignalLogits(members, nonmembers, *labels)

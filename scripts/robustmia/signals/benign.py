@@ -16,6 +16,10 @@ class Benign(Signal):
 
     name: Literal["benign"]
 
+    def stays_within(self, epsilon: float) -> bool:
+        """The images are not moved at all."""
+        return True
+
     def logits(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """The model's answer to the images as they are."""
+        """Logits [B, K] of the images as they are."""
         return model(images)

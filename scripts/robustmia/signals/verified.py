@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
-from robustmia.settings import Verifier
+from robustmia.settings import LinfThreatModel
 from robustmia.signals.base import Signal
 
 if TYPE_CHECKING:
@@ -14,22 +14,26 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from robustmia.logits import VerifiedBounds
+    from robustmia.files.signals import VerifiedBounds
 
 
-class Verified(Signal):
+Verifier = Literal["interval", "zonotope", "interval_dual", "dual"]
+"""The names of `robustmia.bounds.verifiers.VERIFIERS`."""
+
+
+class Verified(Signal, LinfThreatModel):
     """Upper bounds of z_k - z_y over an l-inf ball, by each of several verifiers; the lowest of them counts."""
 
     name: Literal["verified"]
-    epsilon: NonNegativeFloat = Field(description="radius of the l-inf ball, for pixels in [0, 1]")
     clip_pixels: bool = Field(True, description="cut the ball to pixels in [0, 1]")
     verifiers: tuple[Verifier, ...] = Field(
-        ("interval", "zonotope", "dual"),
+        ("interval", "interval_dual"),
         min_length=1,
         description="`interval`, `zonotope`, `interval_dual` and `dual`; docs/bounds.md says what each costs",
     )
     memory_mib: PositiveInt = Field(
-        32, description="MiB that a verifier's parts may take at a time, beside the network"
+        32,
+        description="MiB that a verifier's intermediate results may take at a time; empty: the data set's `resources.verifier_memory_mib`",
     )
 
     @field_validator("verifiers")
@@ -38,6 +42,13 @@ class Verified(Signal):
         if len(set(verifiers)) < len(verifiers):
             raise ValueError("a verifier is given twice")
         return verifiers
+
+    def in_words(self) -> str:
+        """The ball, and the verifiers."""
+        clipped = ", cut to valid pixels" if self.clip_pixels else ""
+        verifiers = [name.replace("_", " ") for name in self.verifiers]
+        tightest = f"the tightest bound of {', '.join(verifiers)}" if len(verifiers) > 1 else f"{verifiers[0]} bounds"
+        return f"the l-inf ball of radius {self.epsilon:g}{clipped}, {tightest}"
 
     def logits(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Bounds by each verifier, [B, V, K], 0 at the true class."""
@@ -56,7 +67,7 @@ class Verified(Signal):
         """The file with the bounds of every verifier, and the lowest."""
         import numpy as np
 
-        from robustmia.logits import SignalLogits, VerifiedBounds
+        from robustmia.files.signals import SignalLogits, VerifiedBounds
 
         lowest = SignalLogits(members.min(axis=1), nonmembers.min(axis=1), *labels)
         return VerifiedBounds(

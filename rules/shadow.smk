@@ -1,0 +1,46 @@
+# Shadow models: an input of inference, if `shadow_models` is not 0. Each job trains some of those of one run.
+rule shadow_train:
+    input:
+        records=paths.records,
+    output:
+        models=paths.shadow_models,
+        history=paths.shadow_history,
+        spec=paths.shadow_spec,
+    log:
+        paths.log("shadow_train/{dataset}/{run}/batch{batch}"),
+    conda:
+        "../envs/training.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        spec=by_wildcards(specs.shadow_train),
+        code=code_of("shadow_train", specs.shadow_train),
+        checkpoint=by_wildcards(specs.shadow_checkpoint),
+    script:
+        "../scripts/shadow_train.py"
+
+
+rule shadow_signal:
+    input:
+        records=paths.records,
+        models=paths.shadow_models,
+    output:
+        logits=paths.shadow_signal,
+    log:
+        paths.log("shadow_signal/{dataset}/{run}/batch{batch}_{signal}"),
+    conda:
+        "../envs/training.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        spec=by_wildcards(specs.shadow_signal),
+        code=code_of("shadow_signal", specs.shadow_signal),
+    script:
+        "../scripts/shadow_signal.py"
+
+
+rule shadow_all:
+    input:
+        targets.expand(paths.shadow_models),

@@ -1,0 +1,196 @@
+"""The configuration read and checked: one line for each mistake in it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from robustmia.config.old_form import refuse_old_form
+from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS, SCHEDULES, SIGNALS, SOURCES, classes
+from robustmia.config.schema import CheckpointAuditOfDataset, Config
+from robustmia.data.source import Source
+from robustmia.errors import UserError, escape_control_characters
+from robustmia.settings import instantiate
+
+EXPECTED = {
+    "path_type": "a path",
+    "model_type": "a group of settings",
+    "model_attributes_type": "a group of settings",
+    "dict_type": "a group of settings",
+    "tuple_type": "a list",
+    "too_short": "given, with at least one entry",
+    "string_too_long": "at most 60 characters long",
+}
+"""What should have been given, by pydantic's type of error, where its own words do not say it well."""
+
+
+def read_config(raw: dict[str, Any]) -> Config:
+    """Check a configuration.
+
+    Raises:
+        UserError: one line for each mistake, with the key and what to do.
+    """
+    refuse_old_form(raw)
+    plugins = (SOURCES, METHODS, SIGNALS, NETWORKS, OPTIMIZERS, SCHEDULES)
+    known = _known_keys([Config, *(kind for registry in plugins for kind in classes(registry))])
+    raw = _without_foreign_nulls(raw, known)
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
+        places = {problem["loc"] for problem in problems}
+        given = {_mistake(problem) for problem in problems if _is_given(raw, problem)}
+        inner = [
+            problem
+            for problem in problems
+            if not any(_inside(other, problem) for other in problems)
+            and _of_data_set(problem["loc"]) not in places
+            and (_is_given(raw, problem) or _mistake(problem) not in given)  # else it is inherited, and said already
+        ]
+        lines = dict.fromkeys(escape_control_characters(_line(problem, raw, sorted(known))) for problem in inner)
+        raise UserError("\n".join(lines)) from None
+    _require_writable(config.results_dir)
+    return config
+
+
+def check_sources(config: Config) -> None:
+    """Raise `UserError` for a data set whose files are missing, unless the results hold it already."""
+    for name, dataset in config.datasets.items():
+        folder = config.results_dir / "data" / name
+        if not ((folder / "dataset.npz").exists() and _fetched(folder / "dataset.spec.json") == dataset.source):
+            dataset.source.check(config.data_dir)
+
+
+def check_audits(config: Config) -> None:
+    """Raise `UserError` for an audit whose files are missing."""
+    for name, audit in config.audits.items():
+        try:
+            audit.check()
+            if isinstance(audit, CheckpointAuditOfDataset):
+                audit.dataset.check(config.data_dir)
+        except UserError as error:
+            raise UserError(f"config: audits.{name}.{error}") from None
+
+
+def _fetched(spec: Path) -> Source | None:
+    """The source that a fetched data set came from; None where nothing says so."""
+    try:
+        return instantiate(json.loads(spec.read_text(encoding="utf-8"))["spec"]["source"])
+    except (OSError, ValueError, KeyError, AttributeError, ImportError):  # not there, or of another version
+        return None
+
+
+def _require_writable(results_dir: Path) -> None:
+    """Try it: permissions alone do not tell a full or read-only disk, and root may do anything else."""
+    probe = results_dir / ".writable"
+    try:
+        results_dir.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink(missing_ok=True)  # another workflow may have tried at the same time
+    except OSError as error:
+        raise UserError(
+            f"results_dir: {results_dir} cannot be written ({error.strerror}); free it or name another folder"
+        ) from None
+
+
+def _without_foreign_nulls(raw: Any, known: set[str]) -> Any:
+    """Leave out empty settings of another member of a named group: so an overlay says `{name: adam, momentum: null}`."""
+    if not isinstance(raw, dict):
+        return raw
+    named = "name" in raw
+    kept = {key: value for key, value in raw.items() if not (named and value is None and key in known)}
+    return {key: _without_foreign_nulls(value, known) for key, value in kept.items()}
+
+
+def _inside(other: Any, problem: Any) -> bool:
+    """Whether another problem is within the same value, and says more."""
+    length = len(problem["loc"])
+    return len(other["loc"]) > length and other["loc"][:length] == problem["loc"]
+
+
+def _of_data_set(location: tuple[int | str, ...]) -> tuple[int | str, ...] | None:
+    """Where a run's setting stands for its whole data set, which it is laid over."""
+    return (*location[:2], *location[4:]) if location[2:3] == ("runs",) else None
+
+
+def _mistake(problem: dict[str, Any]) -> tuple[str, str]:
+    """What is wrong, wherever it is."""
+    return problem["type"], repr(problem["input"])
+
+
+def _is_given(raw: Any, problem: dict[str, Any]) -> bool:
+    """Whether the user gave the value that a problem is about, rather than that it was inherited."""
+    here = raw
+    for part in _path_in(raw, problem["loc"]):
+        if isinstance(here, list | tuple):
+            here = here[int(part)]
+        elif isinstance(here, dict) and part in here:
+            here = here[part]
+        else:
+            return False
+    return True
+
+
+def _known_keys(models: Iterable[Any]) -> set[str]:
+    """The names of all settings in these models and in the models inside them."""
+    keys: set[str] = set()
+    todo, seen = list(models), set()
+    while todo:
+        kind = todo.pop()
+        if kind in seen:
+            continue
+        seen.add(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            for name, field in kind.model_fields.items():
+                keys.add(name)
+                todo.append(field.annotation)
+        else:
+            todo += getattr(kind, "__args__", ())
+    return keys
+
+
+def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str:
+    """One line for one mistake that pydantic found."""
+    path = _path_in(raw, problem["loc"])
+    given, kind, context = problem["input"], problem["type"], problem.get("ctx", {})
+    key = ".".join(path) or "the configuration"
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(path[-1], known, n=1)
+        if path[-1] in known:
+            return f"config: {key}: not a setting of this group; remove it, or set it to null in an overlay"
+        return f"config: {key}: unknown key; " + (
+            f"did you mean {close[0]}?" if close else "remove it (docs/configuration.md lists all keys)"
+        )
+    if kind == "missing":
+        return f"config: {key}: missing; add it (docs/configuration.md says what it is)"
+    if kind == "union_tag_invalid":
+        where = key if path[-1] == context["tag"] else f"{key}.name"
+        return f"config: {where}: unknown name {context['tag']!r}; use one of {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f"config: {key}: needs a name; give it as {path[-1]}: {{name: ...}}"
+    if kind == "string_pattern_mismatch":
+        return f"config: {key}: a name starts with a letter and has letters, digits, '_', '.' and '-' only; rename {given!r}"
+    if kind == "value_error":
+        return f"config: {key}: {context['error']}"
+    what = EXPECTED.get(kind) or problem["msg"].removeprefix("Input should be ")
+    shown = repr(given) if len(repr(given)) < 60 else f"{repr(given)[:57]}..."
+    return f"config: {key}: {shown} is not valid; it should be {what}"
+
+
+def _path_in(raw: Any, location: tuple[int | str, ...]) -> list[str]:
+    """A problem's location without what pydantic adds to it: the tags of unions and the marks of dictionary keys."""
+    path: list[str] = []
+    here = raw
+    for part in location:
+        inside = part in here if isinstance(here, dict) else isinstance(here, list | tuple)
+        tag = isinstance(here, dict) and part in (here.get("name"), *path[-1:])  # signals are named by their key
+        if part == "[key]" or str(part).startswith("<") or (tag and not inside):
+            continue
+        path.append(str(part))
+        here = here[part] if inside else None
+    return path

@@ -1,0 +1,99 @@
+"""The lists that a newcomer extends: each addition is one new module and one line here (docs/extending.md).
+
+Jobs do not import this module, so that a new line reruns nothing that was there before.
+"""
+
+from __future__ import annotations
+
+from pkgutil import resolve_name
+
+METHODS = {
+    "natural": "robustmia.methods.natural:Natural",
+    "pgd": "robustmia.methods.pgd:PGD",
+    "distributional": "robustmia.methods.distributional:Distributional",
+    "trades": "robustmia.methods.trades:TRADES",
+    "duality": "robustmia.methods.duality:Duality",
+    "abstract_interpretation": "robustmia.methods.abstract_interpretation:AbstractInterpretation",
+    "ibp": "robustmia.methods.ibp:IBP",
+}
+
+SOURCES = {
+    "digits": "robustmia.data.digits:Digits",
+    "fashion_mnist": "robustmia.data.fashion_mnist:FashionMNIST",
+    "cifar10": "robustmia.data.cifar10:CIFAR10",
+    "yale": "robustmia.data.yale:Yale",
+    "image_folder": "robustmia.data.image_folder:ImageFolder",
+}
+
+NETWORKS = {
+    "small_cnn": "robustmia.models.networks.small_cnn:SmallCNN",
+    "yale_net": "robustmia.models.networks.yale_net:YaleNet",
+    "fashion_mnist_net": "robustmia.models.networks.fashion_mnist_net:FashionMNISTNet",
+    "wide_resnet": "robustmia.models.networks.wide_resnet:WideResNet",
+}
+
+OPTIMIZERS = {
+    "sgd": "robustmia.training.optimizers:SGD",
+    "adam": "robustmia.training.optimizers:Adam",
+}
+
+SCHEDULES = {
+    "constant": "robustmia.training.schedules:Constant",
+    "piecewise": "robustmia.training.schedules:Piecewise",
+    "cosine": "robustmia.training.schedules:Cosine",
+    "one_cycle": "robustmia.training.schedules:OneCycle",
+}
+
+SIGNALS = {
+    "benign": "robustmia.signals.benign:Benign",
+    "adversarial": "robustmia.signals.adversarial:Adversarial",
+    "targeted": "robustmia.signals.targeted:Targeted",
+    "verified": "robustmia.signals.verified:Verified",
+}
+
+STRATEGIES = {
+    "I_B": "robustmia.inference.attacks.basic:IB",
+    "I_A": "robustmia.inference.attacks.basic:IA",
+    "I_V": "robustmia.inference.attacks.basic:IV",
+    "I_V_own": "robustmia.inference.attacks.basic:IVOwn",
+    "mean_log_odds": "robustmia.inference.attacks.basic:MeanLogOdds",
+    "log_odds": "robustmia.inference.attacks.basic:LogOdds",
+    "modified_entropy": "robustmia.inference.attacks.basic:ModifiedEntropy",
+    "lira_online": "robustmia.inference.attacks.lira:LiRAOnline",
+    "lira_online_fixed": "robustmia.inference.attacks.lira:LiRAOnlineFixed",
+    "lira_offline": "robustmia.inference.attacks.lira:LiRAOffline",
+    "lira_offline_fixed": "robustmia.inference.attacks.lira:LiRAOfflineFixed",
+    "rmia_online": "robustmia.inference.attacks.rmia:RMIAOnline",
+    "privacy_risk": "robustmia.inference.attacks.privacy_risk:PrivacyRisk",
+    "rmia_offline": "robustmia.inference.attacks.rmia:RMIAOffline",
+    "I_T": "robustmia.inference.attacks.attack_classifier:IT",
+    "I_T_shadow": "robustmia.inference.attacks.attack_classifier:ITShadow",
+    "correctness": "robustmia.inference.attacks.basic:Correctness",
+    "joint": "robustmia.inference.attacks.joint:Joint",
+}
+
+COLUMNS = {
+    "accuracy": "robustmia.inference.columns:accuracy",
+    "area": "robustmia.inference.columns:area",
+    "low_false_positive_rates": "robustmia.inference.columns:low_false_positive_rates",
+    "counts": "robustmia.inference.columns:counts",
+}
+
+FIGURES = {
+    "inference_accuracy": "robustmia.reporting.figures.inference_accuracy:InferenceAccuracy",
+    "accuracies": "robustmia.reporting.figures.accuracies:Accuracies",
+    "roc": "robustmia.reporting.figures.roc:ROC",
+    "loss_histogram": "robustmia.reporting.figures.loss_histogram:LossHistogram",
+    "margin_histogram": "robustmia.reporting.figures.margin_histogram:MarginHistogram",
+    "leakage_and_gap": "robustmia.reporting.figures.leakage_and_gap:LeakageAndGap",
+    "training_curves": "robustmia.reporting.figures.training_curves:TrainingCurves",
+    "examples": "robustmia.reporting.figures.examples:Examples",
+    "attack_auc": "robustmia.reporting.figures.attack_auc:AttackAUC",
+    "most_at_risk": "robustmia.reporting.figures.most_at_risk:MostAtRisk",
+    "risk_agreement": "robustmia.reporting.figures.risk_agreement:RiskAgreement",
+}
+
+
+def classes(registry: dict[str, str]) -> tuple[type, ...]:
+    """The classes that a registry lists, in its order."""
+    return tuple(resolve_name(path) for path in registry.values())

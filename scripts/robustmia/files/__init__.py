@@ -1,0 +1,1 @@
+"""The files between jobs: written atomically, and refused once they are damaged."""

@@ -1,0 +1,64 @@
+"""The results of every record of one target model: the file between inference and what compares target models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from robustmia.files.arrays import load_arrays, save_arrays
+from robustmia.inference.attack_scores import EvaluationSet, ThresholdedAttack
+
+
+@dataclass(frozen=True)
+class RecordResults:
+    """Scores, risks and membership decisions of every attack for every record of one target model."""
+
+    rows: np.ndarray
+    """int64 [n]: rows of the data set."""
+    labels: np.ndarray
+    """int64 [n]."""
+    is_member: np.ndarray
+    """bool [n]."""
+    attacks: np.ndarray
+    """str [S]: signal/strategy."""
+    scores: np.ndarray
+    """float32 [S, n]."""
+    risks: np.ndarray
+    """float32 [S, n], not a number without shadow models."""
+    thresholded: np.ndarray
+    """str [A]: signal/strategy/rule."""
+    decisions: np.ndarray
+    """float32 [A, n], in [0, 1]: how often the record is classified as a member."""
+
+    @classmethod
+    def of(cls, rows: np.ndarray, thresholded: list[ThresholdedAttack], records: EvaluationSet) -> RecordResults:
+        """From the attacks on one target model."""
+        attacks = list({one.attack.name: one.attack for one in thresholded}.values())
+        unknown = np.full(len(records.labels), np.nan)
+        risks = [attack.risk() for attack in attacks]
+        decisions = [np.concatenate([one.decisions.members, one.decisions.nonmembers]) for one in thresholded]
+        return cls(
+            rows,
+            records.labels,
+            records.is_member,
+            np.array([attack.name for attack in attacks]),
+            np.array([attack.scores for attack in attacks], np.float32),
+            np.array([unknown if risk is None else risk for risk in risks], np.float32),
+            np.array([f"{one.attack.name}/{one.rule}" for one in thresholded]),
+            np.array(decisions, np.float32),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write one compressed `.npz`."""
+        save_arrays(path, vars(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> RecordResults:
+        """Read what `save` wrote; a damaged file is a `DamagedError`."""
+        return cls(**load_arrays(path))
+
+    def risk(self, attack: str) -> np.ndarray:
+        """The risk of each record under one attack (signal/strategy), [n]."""
+        return self.risks[list(self.attacks).index(attack)]

@@ -1,0 +1,1 @@
+"""Networks, the device that they run on, and perturbations of their inputs."""

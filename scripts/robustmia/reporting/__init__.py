@@ -1,0 +1,1 @@
+"""Tables, conclusions and figures for people, made from the files of results."""

@@ -1,0 +1,1 @@
+"""Figures, one module each, listed in `robustmia.config.registry`; what they have in common is in `base` and `style`."""

@@ -1,0 +1,88 @@
+"""What a figure is: its settings, the files that it is drawn from, and a function that draws it.
+
+Figure modules import matplotlib inside their functions only, so that the Snakefile can read their settings without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field, PositiveFloat
+
+from robustmia.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+    from robustmia.data.records import Records
+    from robustmia.files.signals import Examples
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """The files of one data set that a figure is drawn from, read when they are asked for."""
+
+    runs: Sequence[str]
+    """Names of the runs, in order."""
+    table_path: str | None = None
+    records_path: str | None = None
+    examples_paths: Sequence[str] = ()
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The CSV that `Figure.table` names."""
+        from robustmia.files.tables import read_table
+
+        assert self.table_path is not None
+        return read_table(self.table_path)
+
+    @cached_property
+    def records(self) -> Records:
+        """All records, for a figure that shows images."""
+        from robustmia.data.records import Records
+
+        assert self.records_path is not None
+        return Records.load(self.records_path)
+
+    @cached_property
+    def examples(self) -> dict[str, Examples]:
+        """Perturbed images of the first seed, by run."""
+        from robustmia.files.signals import Examples
+
+        return {run: Examples.load(path) for run, path in zip(self.runs, self.examples_paths, strict=True)}
+
+
+class Figure(Settings):
+    """How one figure looks; a change redraws that figure and nothing else. A subclass defines `draw`."""
+
+    table: ClassVar[str | None] = None
+    """The table of a data set that the figure is drawn from, without `.csv`; None: it is drawn from other files."""
+    content: ClassVar[str]
+    """What it shows, in a few words, for the report and the configuration."""
+    shows_images: ClassVar[bool] = False
+    """Whether it needs the images of the data set."""
+    shows_examples: ClassVar[bool] = False
+    """Whether it needs the perturbed images of every run."""
+    quotes: ClassVar[tuple[str, ...]] = ("adversarial", "verified")
+    """The signals whose settings its caption quotes; a change of theirs draws it again."""
+    needs_signal: ClassVar[str | None] = None
+    """A signal without which there is no such figure."""
+    needs_shadow_models: ClassVar[bool] = False
+    """Whether there is such a figure with shadow models only."""
+
+    width: PositiveFloat = Field(3.4, description="inches; 3.4 is a column of a two-column paper")
+    height: PositiveFloat = Field(2.8, description="inches")
+    font_size: Annotated[float, Field(ge=4.0, le=30.0)] = Field(8.0, description="points; tick labels are one smaller")
+    palette: str = Field("colorblind", description="a seaborn palette")
+
+    def draw(self, data: FigureData) -> Drawing:
+        """The figure, as a matplotlib figure.
+
+        Raises:
+            UserError: the palette is not known.
+        """
+        raise TypeError(f"{type(self).__name__} does not define draw()")

@@ -1,0 +1,71 @@
+"""The paper's main result: the accuracy of each of its attacks on each run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import PositiveFloat
+
+from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.labels import PAPER_STRATEGIES, symbol
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+
+class InferenceAccuracy(Figure):
+    """The paper's main result: the accuracy of each of its attacks on each run."""
+
+    table = "membership_inference"
+    content = "inference accuracy of each run with confidence intervals"
+    height: PositiveFloat = 4.2
+
+    def draw(self, data: FigureData) -> Drawing:
+        """Balanced accuracy of each strategy against each run: filled under the honest rule, hollow under the oracle."""
+        import numpy as np
+        import seaborn as sns
+        from matplotlib.lines import Line2D
+        from matplotlib.ticker import MaxNLocator
+
+        from robustmia.reporting.figures.style import GREY, grid, markers, palette, runs_on_y
+
+        table, runs = data.table, data.runs
+        table = table[table.threshold_rule.isin(["oracle", "split"]) & table.strategy.isin(PAPER_STRATEGIES)]
+        strategies = [strategy for strategy in PAPER_STRATEGIES if (table.strategy == strategy).any()]
+        colors = dict(zip(strategies, palette(self, len(strategies)), strict=True))
+        shapes = dict(zip(strategies, markers(), strict=False))
+        drawing, axes = grid(1, 1, self)
+        axis = axes[0, 0]
+        offsets = np.linspace(-0.2, 0.2, len(strategies)) if len(strategies) > 1 else [0.0]
+        for (strategy, offset), (position, run) in (
+            (s, r) for s in zip(strategies, offsets, strict=True) for r in enumerate(runs)
+        ):
+            rows = table[(table.strategy == strategy) & (table.run == run)]
+            for rule, face in (("oracle", "white"), ("split", colors[strategy])):
+                chosen = rows[rows.threshold_rule == rule]
+                if chosen.empty:
+                    continue
+                mean = chosen.accuracy.mean()
+                height = position + offset
+                if rule == "split":
+                    axis.plot(
+                        [chosen.accuracy_low.mean(), chosen.accuracy_high.mean()], [height] * 2, color=colors[strategy]
+                    )
+                    axis.plot(chosen.accuracy, [height] * len(chosen), "|", color=colors[strategy], markersize=4)
+                axis.plot(mean, height, shapes[strategy], color=colors[strategy], markerfacecolor=face, zorder=3)
+        floor = table.floor_accuracy.mean()
+        axis.axvline(0.5, color=GREY, linewidth=0.8)
+        axis.axvline(floor, color=GREY, linewidth=0.8, linestyle=":")
+        runs_on_y(axis, runs, "inference accuracy")
+        axis.xaxis.set_major_locator(MaxNLocator(6))
+        handles = [
+            Line2D([], [], color=colors[s], marker=shapes[s], label=f"{symbol(s)}, honest threshold")
+            for s in strategies
+        ]
+        handles += [
+            Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label="oracle threshold"),
+            Line2D([], [], color=GREY, linestyle=":", linewidth=0.8, label="oracle on uninformative scores"),
+        ]
+        drawing.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+        sns.despine(drawing)
+        return drawing

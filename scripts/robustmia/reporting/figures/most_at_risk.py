@@ -1,0 +1,52 @@
+"""The members that each defense puts most at risk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import PositiveFloat
+
+from robustmia.reporting.figures.base import Figure, FigureData
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+
+IMAGES = 6  # of each run
+
+
+class MostAtRisk(Figure):
+    """The members that each defense puts most at risk."""
+
+    table = "record_risk"
+    content = "the members that each defense puts most at risk"
+    shows_images = True
+    quotes = ()
+    needs_shadow_models = True
+    height: PositiveFloat = 4.6
+
+    def draw(self, data: FigureData) -> Drawing:
+        """The members whose risk each defense raises most over natural training, of the first seed: risk there, and here."""
+        from robustmia.reporting.figures.style import GREY, grid, shortened, show_image
+
+        table, runs, records = data.table, data.runs, data.records
+        first = table[(table.seed == table.seed.iloc[0]) & table.member].dropna(subset=["risk_change"])
+        shown = [run for run in runs if (first.run == run).any()]
+        drawing, axes = grid(max(1, len(shown)), IMAGES, self)
+        for axis in axes.flat:
+            axis.set_axis_off()
+        for row, run in enumerate(shown):
+            most = first[first.run == run].nlargest(IMAGES, "risk_change", keep="first")
+            for axis, record in zip(axes[row], most.itertuples(), strict=False):
+                axis.set_axis_on()
+                show_image(axis, records.images[record.record] / 255.0)
+                axis.set_title(shortened(records.class_names[record.label]), pad=2, fontsize=self.font_size - 1.5)
+                before = record.risk - record.risk_change
+                axis.set_xlabel(
+                    f"{100 * before:.0f} → {100 * record.risk:.0f}", labelpad=1, fontsize=self.font_size - 2.0
+                )
+            axes[row, 0].set_ylabel(run.replace("_", "\n"), fontsize=self.font_size - 1.5)
+        drawing.supxlabel("risk under natural training → under the defense (%)", fontsize=self.font_size - 1.0)
+        if not shown:
+            axes[0, 0].text(0.0, 0.5, "no defense beside natural training", color=GREY)
+        return drawing

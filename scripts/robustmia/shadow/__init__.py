@@ -1,0 +1,1 @@
+"""Shadow models: their halves of the records, their training, and their signals."""

@@ -1,0 +1,109 @@
+"""A trained model, and the records whose signals are computed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from robustmia.data.records import Records
+from robustmia.data.split import Split
+from robustmia.errors import DamagedError, first_line
+from robustmia.files.signals import Examples, SignalLogits
+from robustmia.files.weights import load_weights
+from robustmia.models.device import generator_for, pick_device, to_device, to_pixels, use_full_float32
+from robustmia.models.networks.base import build_network
+from robustmia.progress import report_progress
+from robustmia.settings import instantiate
+from robustmia.signals.base import Signal
+
+if TYPE_CHECKING:
+    from robustmia.signals.adversarial import Adversarial
+
+BATCH_SIZE = 256  # fixed, because the last bits of a logit may depend on it
+EXAMPLES = 2
+
+
+class TargetModel:
+    """A target model with the members and non-members of its split.
+
+    Args:
+        model: the network; it is put on the device, in evaluation mode.
+        records: all records of the data set.
+        split: which of them are members.
+        device: where everything happens.
+        seed: the source of every random number.
+    """
+
+    def __init__(self, model: nn.Module, records: Records, split: Split, device: torch.device, seed: int):
+        use_full_float32()
+        self.model = model.to(device).eval()
+        self.records, self.split, self.device, self.seed = records, split, device, seed
+
+    @classmethod
+    def load(
+        cls, spec: dict, weights: str | Path, records: Records, split: Split, device: torch.device, prefix: str = ""
+    ) -> TargetModel:
+        """With the weights of a file.
+
+        Args:
+            spec: `architecture` and `seed`, as `robustmia.workflow.specs` lays them out.
+            weights: the model's safetensors file.
+            prefix: of the names of its weights, where the file has those of several models.
+
+        Raises:
+            UserError: the weights cannot be read, or are damaged.
+        """
+        architecture = instantiate(spec["architecture"])
+        network = build_network(architecture, records.image_shape, len(records.class_names), seed=0)
+        named = load_weights(weights).items()
+        own = {name.removeprefix(prefix): weight for name, weight in named if name.startswith(prefix)}
+        try:
+            network.load_state_dict(own)
+        except RuntimeError as error:
+            raise DamagedError(weights, f"not of this network: {first_line(error)}") from error
+        return cls(network, records, split, device, spec["seed"])
+
+    @classmethod
+    def open(cls, spec: dict, *, records: str, split: str, model: str, threads: int) -> TargetModel:
+        """From the files of its parts, on the device at hand."""
+        return cls.load(spec, model, Records.load(records), Split.load(split), pick_device(threads))
+
+    def logits(self, signal: Signal) -> SignalLogits:
+        """The signal of every member and non-member."""
+        generator = generator_for(self.device, self.seed, "signal", signal.name)
+        members, nonmembers = self.split.members, self.split.nonmembers
+        logits = self._logits(signal, (members, nonmembers), generator)
+        labels = self.records.labels
+        return signal.file(*logits, labels[members], labels[nonmembers])
+
+    def examples(self, signal: Adversarial) -> Examples:
+        """The first few non-members, which the model was not trained on, clean and perturbed."""
+        rows = self.split.nonmembers[:EXAMPLES]
+        images, labels = next(self._batches(rows))
+        adversarial = signal.attack(self.model, images, labels, generator_for(self.device, self.seed, "examples"))
+        with torch.no_grad():
+            predictions, adversarial_predictions = (self.model(seen).argmax(1) for seen in (images, adversarial))
+        arrays = (images, adversarial, labels, predictions, adversarial_predictions)
+        return Examples(rows, *(array.cpu().numpy() for array in arrays))
+
+    def _batches(self, rows: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(rows), BATCH_SIZE):
+            images, labels = to_device(self.records, rows[start : start + BATCH_SIZE], self.device)
+            yield to_pixels(images), labels
+
+    @torch.no_grad()
+    def _logits(self, signal: Signal, sides: tuple[np.ndarray, ...], generator: torch.Generator) -> list[np.ndarray]:
+        total, done, logits = sum(map(len, sides)), 0, []
+        for rows in sides:
+            parts = []
+            for images, labels in self._batches(rows):
+                parts.append(signal.logits(self.model, images, labels, generator))
+                done += len(labels)
+                report_progress(signal.name, done, total, "images")
+            logits.append(torch.cat(parts).cpu().numpy())
+        return logits

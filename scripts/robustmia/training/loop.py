@@ -1,0 +1,202 @@
+"""The one training loop: batches, schedule, history, checkpoint and resume, whatever the method."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from robustmia.data.records import Records
+from robustmia.data.split import Split
+from robustmia.errors import UserError
+from robustmia.methods.base import Method, Progress, Step
+from robustmia.models.device import Generators, derive_seed
+from robustmia.models.networks.base import build_network
+from robustmia.progress import report_progress
+from robustmia.settings import instantiate
+from robustmia.training.batches import Batches, MemberBatches
+from robustmia.training.checkpoint import Checkpoint, Position
+from robustmia.training.monitor import COLUMNS, Monitor, accuracy, count_correct
+from robustmia.training.settings import TrainingSettings
+
+logger = logging.getLogger(__name__)
+
+KINDS = ("clean", "adversarial", "verified")  # what a method may show of a step
+
+
+class Trainer:
+    """One model in training, or several that share every step (see `training/ensemble.py`).
+
+    Args:
+        model: the network, on its device.
+        method: gives the loss of a batch.
+        settings: epochs, optimiser, schedule and so on.
+        batches: where batches come from.
+        checkpoint: the file that keeps the state between epochs.
+        name: of the model, for messages.
+        monitor: evaluates the model every few epochs; None: nothing does.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        method: Method,
+        settings: TrainingSettings,
+        batches: Batches,
+        checkpoint: Path,
+        name: str,
+        monitor: Monitor | None = None,
+    ):
+        self.model, self.method, self.settings, self.batches = model, method, settings, batches
+        self.name, self.monitor = name, monitor
+        self.checkpoint = Checkpoint(checkpoint, batches.digest)
+        self.optimizer = settings.optimizer.build(model.parameters())
+        self.device = next(model.parameters()).device
+
+    @classmethod
+    def of_spec(
+        cls, spec: dict, records: Records, split: Split, checkpoint: Path, device: torch.device, name: str
+    ) -> Trainer:
+        """The training of one model.
+
+        Args:
+            spec: `architecture`, `method`, `training` and `seed`, as `robustmia.workflow.specs` lays them out.
+            records: all records of the data set.
+            split: which of them are members.
+            checkpoint: as above.
+            device: where everything happens.
+            name: as above.
+        """
+        settings, seed = TrainingSettings(**spec["training"]), spec["seed"]
+        model = build_network(
+            instantiate(spec["architecture"]),
+            records.image_shape,
+            len(records.class_names),
+            derive_seed(seed, "weights"),
+        ).to(device)
+        batches = MemberBatches(records, split, settings, device, seed)
+        monitor = Monitor(settings.monitor, records, split, device) if settings.monitor else None
+        return cls(model, instantiate(spec["method"]), settings, batches, checkpoint, name, monitor)
+
+    def run(self) -> tuple[nn.Module, pd.DataFrame]:
+        """Train from the checkpoint, or from the start, to the end.
+
+        Returns:
+            The model in evaluation mode, and its history: a row per epoch with the learning rate of its last step, the
+            mean loss, the accuracies on the clean and on the adversarial images that the method trained on and the part that its
+            bounds verified (empty where there were none), and those of the monitor.
+
+        Raises:
+            UserError: the loss is not finite, or SIGTERM or SIGINT asked for the end: then the state is kept first.
+        """
+        at = self.checkpoint.restore(self.model, self.optimizer, self.device)
+        if at.epoch or at.steps:
+            logger.info("resuming after %s", self._where(at))
+        epochs = self.settings.epochs
+        with stop_requests() as requests:
+            while at.epoch < epochs:
+                row = {"epoch": at.epoch + 1, **self._epoch(at, requests), **dict.fromkeys(COLUMNS)}
+                if self.monitor is not None:
+                    row |= self.monitor.evaluate(self.model, at.epoch, epochs)
+                at = Position(at.epoch + 1, [*at.history, row])
+                self.checkpoint.save(at, self.model, self.optimizer)
+        return self.model.eval(), pd.DataFrame(at.history)
+
+    def _epoch(self, at: Position, requests: list[str]) -> dict[str, float | None]:
+        """The rest of an epoch. Sums stay on the device until its end, so that no step waits for the host."""
+        self.model.train()
+        at.counts = at.counts or {kind: torch.zeros(2, device=self.device) for kind in KINDS}
+        for batch in self.batches.epoch(at.epoch, at.steps, at.generators):
+            progress = Progress(at.epoch + at.steps / self.batches.steps, self.settings.epochs)
+            step = self.method.loss(self.model, batch.images, batch.labels, progress, batch.generator)
+            at.learning_rate = self._descend(step, progress)
+            at.losses.append(step.loss.detach())
+            for kind in KINDS:
+                at.counts[kind] += count_correct(getattr(step, kind))
+            at.steps += 1
+            self._report(at)
+            if requests:
+                self._stop(at, batch.generator, requests[0])
+        self._require_finite(torch.stack(at.losses), at.epoch)
+        return _row(at)
+
+    def _descend(self, step: Step, progress: Progress) -> float:
+        factor = self.settings.schedule.factor(progress.epoch, progress.epochs)
+        learning_rate = factor * self.settings.optimizer.learning_rate
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad(set_to_none=True)
+        (step.loss * self.batches.models).backward()  # the loss is a mean over the images of all models
+        if self.settings.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
+        self.optimizer.step()
+        return learning_rate
+
+    def _report(self, at: Position) -> None:
+        done = at.epoch * self.batches.steps + at.steps
+        total = self.settings.epochs * self.batches.steps
+        report_progress(f"training {self.name}", done, total, "steps", lambda: _summary([*at.history, _row(at)]))
+
+    def _stop(self, at: Position, generator: Generators, request: str) -> NoReturn:
+        """Keep the state in the middle of an epoch, and end."""
+        generators = [generator] if isinstance(generator, torch.Generator) else generator
+        at.generators = [one.get_state() for one in generators]
+        self.checkpoint.save(at, self.model, self.optimizer)
+        raise UserError(f"stopped by {request} after {self._where(at)}; the same command goes on from there")
+
+    def _where(self, at: Position) -> str:
+        return f"epoch {at.epoch} of {self.settings.epochs}" + (
+            f" and step {at.steps} of {self.batches.steps}" if at.steps else ""
+        )
+
+    def _require_finite(self, losses: Tensor, epoch: int) -> None:
+        weights_are_finite = torch.stack([value.isfinite().all() for value in self.model.state_dict().values()]).all()
+        bad = torch.nonzero(~losses.isfinite())
+        if len(bad) or not weights_are_finite:
+            batch = int(bad[0]) if len(bad) else len(losses) - 1
+            raise UserError(
+                f"{self.name}: the loss became {losses[batch].item() if len(bad) else 'infinite'} in epoch {epoch + 1}, batch {batch + 1} of "
+                f"{len(losses)}; lower training.optimizer.learning_rate ({self.settings.optimizer.learning_rate}) or set "
+                f"training.gradient_clip ({self.settings.gradient_clip or 'empty'})"
+            )
+
+
+def _row(at: Position) -> dict[str, float | None]:
+    row = {"learning_rate": at.learning_rate, "loss": torch.stack(at.losses).double().mean().item()}
+    return row | {f"{kind}_accuracy": accuracy(at.counts[kind]) for kind in KINDS}
+
+
+def _summary(history: list[dict]) -> str:
+    """Loss and accuracies of the last row; for an accuracy that the method does not see, the monitor's latest."""
+    words = [f"loss {history[-1]['loss']:.4f}"]
+    for kind in KINDS:
+        values = (row.get(column) for row in reversed(history) for column in (f"{kind}_accuracy", f"member_{kind}"))
+        latest = next((value for value in values if value is not None), None)
+        words += [f"{kind} accuracy {latest:.3f}"] if latest is not None else []
+    return ", ".join(words)
+
+
+@contextmanager
+def stop_requests() -> Iterator[list[str]]:
+    """Collect SIGTERM and SIGINT, which otherwise end a process in the middle of a step, for as long as the block lasts."""
+    requests: list[str] = []
+    if threading.current_thread() is not threading.main_thread():  # which alone may ask for signals
+        yield requests
+        return
+    before = {
+        number: signal.signal(number, lambda which, _: requests.append(signal.Signals(which).name))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

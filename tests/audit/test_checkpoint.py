@@ -1,0 +1,205 @@
+"""Audits of checkpoints: every signal of somebody else's network, nothing executed, and a line for everything that is wrong."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from helpers import SMALL, checkpoint
+from robustmia.audit.checkpoint import audited_network, audited_split, checkpoint_signals
+from robustmia.data.digits import Digits
+from robustmia.errors import UserError
+from robustmia.files.signals import VerifiedBounds
+from robustmia.models.networks.base import build_network
+from robustmia.models.networks.small_cnn import SmallCNN
+
+DIGITS = Digits(name="digits").load(Path("nowhere"))
+
+
+def test_a_checkpoint_is_asked_for_every_signal(tmp_path):
+    settings = checkpoint(tmp_path, max_records=60)
+    signals, notes = checkpoint_signals(settings, DIGITS, threads=1)
+    assert set(signals) == {"benign", "adversarial", "targeted", "verified"}
+    assert signals["targeted"].members.shape == (60, 10, 10)
+    assert isinstance(signals["verified"], VerifiedBounds)
+    assert list(signals["verified"].verifiers) == ["interval", "interval_dual"]
+    for note, name in zip(
+        notes, ("adversarial", "targeted", "verified"), strict=True
+    ):  # the clean images need no words
+        assert name in note
+        assert "0.05" in note
+    split = audited_split(settings, DIGITS)
+    assert set(split.members) <= set(range(100))
+    assert len(set(split.members)) == len(set(split.nonmembers)) == 60
+    with torch.no_grad():
+        pixels = torch.from_numpy(DIGITS.images[split.members]).float() / 255
+        np.testing.assert_allclose(
+            signals["benign"].members, audited_network(settings, DIGITS)(pixels), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_signals_are_those_that_were_asked_for(tmp_path):
+    settings = checkpoint(tmp_path, signals={"benign": {}, "adversarial": {"steps": 1}})
+    signals, notes = checkpoint_signals(settings, DIGITS, threads=1)
+    assert set(signals) == {"benign", "adversarial"}
+    assert len(notes) == 1
+
+
+def test_an_attack_towards_each_of_very_many_classes_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("robustmia.audit.checkpoint.MAX_CLASSES", 9)
+    signals, notes = checkpoint_signals(checkpoint(tmp_path, max_records=10), DIGITS, threads=1)
+    assert set(signals) == {"benign", "adversarial", "verified"}
+    assert any("targeted" in note and "10 classes" in note for note in notes)
+
+
+def test_the_verified_ball_is_cut_or_not(tmp_path):
+    cut, whole = (
+        checkpoint_signals(checkpoint(tmp_path, signals=signals), DIGITS, threads=1)[0]["verified"].members
+        for signals in ({"benign": {}, "verified": {"clip_pixels": clip}} for clip in (True, False))
+    )
+    assert (cut <= whole + 1e-4).all()
+    assert (cut < whole - 1e-3).any()
+
+
+def test_a_network_that_bounds_do_not_know_has_the_other_signals(tmp_path, monkeypatch):
+    (tmp_path / "their_code.py").write_text(
+        "from torch import nn\n"
+        "def network():\n"
+        "    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(72, 10))\n"
+        "def fails():\n    raise OSError('no disk')\n"
+        "def three():\n    return 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(72, 10))
+    torch.save(
+        {
+            "state_dict": {f"module.{k}": v for k, v in network.state_dict().items()},
+        },
+        tmp_path / "w.pth",
+    )
+    settings = checkpoint(tmp_path, model="their_code:network", weights=tmp_path / "w.pth")
+    signals, notes = checkpoint_signals(settings, DIGITS, threads=1)
+    assert set(signals) == {"benign", "adversarial", "targeted"}
+    assert "verified" in notes[-1]
+    assert "layer 1 (Tanh)" in notes[-1]
+    for function, named in (
+        ("their_code:fails", "OSError: no disk"),
+        ("their_code:three", "int"),
+        ("their_code:nobody", "AttributeError"),
+        ("nowhere_at_all:network", "ModuleNotFoundError"),
+    ):
+        with pytest.raises(UserError) as caught:
+            audited_network(settings.model_copy(update={"model": function}), DIGITS)
+        assert str(caught.value).startswith("model: ")
+        assert function in str(caught.value)
+        assert named in str(caught.value)
+
+
+class Evil:
+    def __reduce__(self):
+        return (Path.touch, (Path("executed"),))
+
+
+def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weights": Evil()}, tmp_path / "evil.pth")
+    with pytest.raises(UserError) as caught:
+        audited_network(checkpoint(tmp_path, weights=tmp_path / "evil.pth"), DIGITS)
+    assert str(caught.value).startswith(f"weights: {tmp_path / 'evil.pth'}")
+    np.savez(tmp_path / "evil.npz", members=np.array([Evil()], object), nonmembers=np.arange(3))
+    with pytest.raises(UserError) as caught:
+        audited_split(checkpoint(tmp_path, split=tmp_path / "evil.npz"), DIGITS)
+    assert str(caught.value).startswith(f"{tmp_path / 'evil.npz'}: members ")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_weights_that_cannot_be_read_are_named(tmp_path, content):
+    for name in ("w.pth", "w.safetensors"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            audited_network(checkpoint(tmp_path, weights=tmp_path / name), DIGITS)
+        assert str(caught.value).startswith(f"weights: {tmp_path / name}: ")
+        assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_network_are_named(tmp_path):
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(UserError) as caught:
+        audited_network(checkpoint(tmp_path, weights=tmp_path / "list.pth"), DIGITS)
+    assert str(caught.value).startswith(f"weights: {tmp_path / 'list.pth'}: ")
+    with pytest.raises(UserError) as caught:
+        audited_network(checkpoint(tmp_path, model=SMALL | {"width": 5}), DIGITS)
+    assert str(caught.value).startswith(f"weights: {tmp_path / 'weights.safetensors'} ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "named"),
+    [
+        ({"members": np.arange(5)}, ["nonmembers"]),
+        ({"members": np.arange(5), "nonmembers": np.arange(3, 9)}, ["member", "non-member"]),
+        ({"members": np.array([0, 0]), "nonmembers": np.arange(3, 9)}, ["members"]),
+        ({"members": np.arange(5), "nonmembers": np.array([5, 1797])}, ["nonmembers", "0 to 1796"]),
+        ({"members": np.arange(5) / 2, "nonmembers": np.arange(5, 9)}, ["members"]),
+    ],
+)
+def test_a_bad_split_file_is_named(tmp_path, arrays, named):
+    settings = checkpoint(tmp_path)
+    np.savez(tmp_path / "split.npz", **arrays)
+    with pytest.raises(UserError) as caught:
+        audited_split(settings, DIGITS)
+    file, _, message = str(caught.value).partition(": ")
+    assert file == str(tmp_path / "split.npz")
+    words = message.replace(",", " ").split()
+    assert all(name in words or (" " in name and name in message) for name in named)
+
+
+def test_a_data_set_without_a_training_set_needs_a_split_file(tmp_path):
+    with pytest.raises(UserError) as caught:
+        audited_split(checkpoint(tmp_path, split=None), DIGITS)
+    assert str(caught.value).startswith("split: ")
+
+
+def test_without_a_split_file_the_members_are_the_data_sets_own_training_set(tmp_path):
+    in_training_set = np.arange(len(DIGITS.labels)) % 3 == 0
+    records = replace(DIGITS, in_training_set=in_training_set)
+    split = audited_split(checkpoint(tmp_path, split=None, max_records=50), records)
+    assert in_training_set[split.members].all()
+    assert not in_training_set[split.nonmembers].any()
+    assert len(split.members) == len(split.nonmembers) == 50
+
+
+@pytest.mark.parametrize("answer", ["(x.flatten(1), x)", "{'logits': x}", "x.flatten(1)[:, :3]", "x.flatten(1) / 0"])
+def test_a_model_that_makes_no_logits_is_named(tmp_path, monkeypatch, answer):
+    (tmp_path / "odd_code.py").write_text(
+        "from torch import nn\n"
+        "class Odd(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.layer = nn.Linear(2, 2)\n"
+        f"    def forward(self, x):\n        return {answer}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "odd_code", raising=False)
+    torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "w.pth")
+    state = {f"layer.{name}": value for name, value in torch.load(tmp_path / "w.pth").items()}
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(UserError) as caught:
+        checkpoint_signals(checkpoint(tmp_path, model="odd_code:Odd", weights=tmp_path / "w.pth"), DIGITS, threads=1)
+    assert str(caught.value).startswith("model: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_images_that_the_model_does_not_take_are_named(tmp_path):
+    network = build_network(SmallCNN(**SMALL), (1, 12, 12), 10, seed=0)
+    save_file(network.state_dict(), tmp_path / "other.safetensors")
+    with pytest.raises(UserError) as caught:
+        checkpoint_signals(checkpoint(tmp_path, weights=tmp_path / "other.safetensors"), DIGITS, threads=1)
+    assert str(tmp_path / "other.safetensors") in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,61 @@
+"""Dual bounds: their slope, and the Cauchy projections that estimate their norms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bound_networks import batch, network
+from robustmia.bounds.dual import cauchy, dual_bounds, median, projected_dual_bounds
+from robustmia.bounds.interval import Interval, margins_of
+from robustmia.bounds.verifiers import VERIFIERS
+
+
+def test_bounds_of_one_slope_do_not_always_rise_with_epsilon():
+    """relu(z) - 0.15 z at z = -4: the band's slope grows from 0.1 to 0.14 as the ball does, and with it the lower side at its
+    upper end. So a verified accuracy need not fall with epsilon, except under intervals.
+    """
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2)).double()
+    model[1].weight.data, model[1].bias.data = torch.ones(2, 1).double(), torch.tensor([0.0, 100]).double()
+    model[3].weight.data, model[3].bias.data = torch.tensor([[0, 0], [-1, 0.15]]).double(), torch.zeros(2).double()
+    image, label = torch.full((1, 1, 1, 1), -4.0).double(), torch.tensor([0])
+    for name in ("interval_dual", "dual"):
+        smaller, larger = (
+            VERIFIERS[name](model, Interval.around(image, e, clip_pixels=False), label, None)[0, 1] for e in (5.0, 5.5)
+        )
+        assert smaller > larger, name
+
+
+# ---------------------------------------------------------------- Cauchy projections
+
+
+def test_cauchy_numbers_have_the_scale_asked_for():
+    numbers = cauchy(torch.tensor([[0.5, 2.0]]).double(), 40_000, torch.Generator().manual_seed(0))
+    assert numbers.abs().median(0).values[0].tolist() == pytest.approx([0.5, 2.0], rel=0.03)
+    assert numbers.median(0).values[0].tolist() == pytest.approx([0.0, 0.0], abs=0.05)
+
+
+@pytest.mark.parametrize("count", [9, 10, 50])
+def test_the_median_estimates_the_norm_whether_the_count_is_even_or_odd(count):
+    numbers = cauchy(torch.full((40_000,), 3.0).double(), count, torch.Generator().manual_seed(0)).abs()
+    assert median(numbers).tolist() == np.median(numbers.numpy(), axis=0).tolist()
+    assert median(numbers).median().item() == pytest.approx(3.0, rel=0.04)
+
+
+@pytest.mark.parametrize("kind", ["dense", "convolutional", "residual", "pooled"])
+def test_projections_converge_to_the_exact_norms(kind):
+    model, (images, labels) = network(kind, 8), batch(8)
+    ball = Interval.around(images, 0.05, clip_pixels=True)
+    with torch.no_grad():
+        exact = dual_bounds(model, ball, labels)
+        spread = (exact - margins_of(model(images), labels)).abs().mean()
+        errors = [
+            ((projected_dual_bounds(model, ball, labels, count, torch.Generator().manual_seed(1)) - exact) / spread)
+            .abs()
+            .mean()
+            for count in (11, 20_001)
+        ]
+    assert errors[1] < 0.03
+    assert errors[1] < errors[0]

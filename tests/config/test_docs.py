@@ -1,0 +1,48 @@
+"""What is written from the settings models is in step with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from helpers import ROOT
+from robustmia.config.docs import configuration_page, editor_schema
+
+FILES = [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
+
+
+def test_the_configuration_page_is_in_step():
+    assert (ROOT / "docs" / "configuration.md").read_text() == configuration_page(), "run make docs"
+
+
+def test_the_schema_for_editors_is_in_step():
+    assert json.loads((ROOT / "config.schema.json").read_text()) == editor_schema(), "run make docs"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_schema_accepts_every_configuration(path: Path):
+    Draft202012Validator(editor_schema()).validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("sedes",), 3),
+        (("seeds",), "many"),
+        (("datasets", "digits", "threat_model", "norm"), "l7"),
+        (("datasets", "digits", "runs", "pgd", "method", "stepz"), 3),
+        (("datasets", "digits", "training", "optimizer", "name"), "lion"),
+        (("figures", "rock"), {}),
+    ],
+)
+def test_the_schema_refuses_mistakes(place, value):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    group = raw
+    for key in place[:-1]:
+        group = group[key]
+    group[place[-1]] = value
+    assert not Draft202012Validator(editor_schema()).is_valid(raw)

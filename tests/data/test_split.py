@@ -1,0 +1,55 @@
+"""Who is a member."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from helpers import refused
+from robustmia.data.records import Records
+from robustmia.data.split import Split, draw_split
+from robustmia.settings import SplitSettings
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SplitSettings(member_fraction=0.5),
+        SplitSettings(member_fraction=0.9, max_members=77),
+        SplitSettings(members_per_class=30, max_members=100, max_nonmembers=50),
+    ],
+)
+def test_a_split_is_disjoint_whole_and_drawn_from_the_seed(digits, settings, tmp_path):
+    split = draw_split(digits, settings, seed=4)
+    rows = np.concatenate([split.members, split.nonmembers, split.shadow_pool])
+    assert sorted(rows.tolist()) == list(range(1797))
+    assert len(split.members) <= (settings.max_members or 1797)
+    assert len(split.nonmembers) <= (settings.max_nonmembers or 1797)
+    again, other = draw_split(digits, settings, seed=4), draw_split(digits, settings, seed=5)
+    assert np.array_equal(again.members, split.members)
+    assert not np.array_equal(other.members, split.members)
+    split.save(tmp_path / "split.npz")
+    assert np.array_equal(Split.load(tmp_path / "split.npz").shadow_pool, split.shadow_pool)
+
+
+def test_halves_are_stratified(digits):
+    split = draw_split(digits, SplitSettings(member_fraction=0.5), seed=0)
+    assert len(split.members) == 898
+    members, nonmembers = np.bincount(digits.labels[split.members]), np.bincount(digits.labels[split.nonmembers])
+    assert np.abs(members - nonmembers).max() <= 1
+
+
+def test_a_data_sets_own_sets_are_used(digits):
+    own = Records(digits.images, digits.labels, digits.class_names, np.arange(1797) < 1000)
+    split = draw_split(own, SplitSettings(max_members=900), seed=0)
+    assert split.members.max() < 1000
+    assert len(split.members) == 900
+    assert sorted(split.nonmembers) == list(range(1000, 1797))
+    assert len(split.shadow_pool) == 100
+
+
+def test_splits_that_cannot_be_drawn_are_named(digits):
+    with refused("split", "class '8'", "174 images", "members_per_class"):
+        draw_split(digits, SplitSettings(members_per_class=174), seed=0)
+    with refused("split", "member_fraction", "members_per_class"):
+        draw_split(digits, SplitSettings(), seed=0)

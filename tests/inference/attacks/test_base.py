@@ -1,0 +1,53 @@
+"""What all attacks with shadow models share: every one of the registry, on data whose answers are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from robustmia.inference.attacks.base import ShadowAttack
+from robustmia.inference.attacks.rmia import rmia_offline
+from synthetic import all_attacks, area, complementary_world, world
+
+ATTACKS = {attack.name: attack for attack in all_attacks() if isinstance(attack, ShadowAttack)}
+
+
+def test_the_attacks_are_those_of_the_literature():
+    assert set(ATTACKS) == {
+        *("lira_online", "lira_online_fixed", "lira_offline", "lira_offline_fixed"),
+        *("rmia_online", "rmia_offline", "privacy_risk"),
+    }
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_scores_without_information_say_nothing(name):
+    areas = []
+    for seed in range(4):
+        view, is_member = world(0.0, models=16, seed=seed)
+        areas.append(area(ATTACKS[name].prepare(view)(view), is_member))
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.012)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_saturated_and_tied_scores_stay_numbers(name):
+    view, _ = world(1.0, records=200, models=8)
+    saturated = replace(
+        view, score=np.where(view.score > 0, 1e6, -1e6), shadow_scores=np.where(view.shadow_scores > 0, 1e6, -1e6)
+    )
+    assert np.isfinite(ATTACKS[name].prepare(saturated)(saturated)).all()
+    assert np.isfinite(rmia_offline(saturated, offset=0.5)).all()
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name != "rmia_offline"])  # whose offset is tuned on these
+@pytest.mark.parametrize("models", [6, 8])
+def test_a_shadow_model_in_the_targets_place_does_not_give_its_members_away(name, models):
+    """Without a leak: as many of the others must have been trained on one of its members as on one of its non-members."""
+    areas = []
+    for seed in range(3):
+        view, _ = complementary_world(3000, models, seed)
+        scores = ATTACKS[name].prepare(view)
+        for model in range(models):
+            areas.append(area(scores(view.of_shadow(model)), view.in_mask[model]))
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.012)

@@ -1,0 +1,76 @@
+"""LiRA, on data whose answers are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from robustmia.inference.attacks.lira import lira_offline, lira_online
+from synthetic import area, world
+
+
+@pytest.mark.parametrize("attack", [lira_online, lira_offline, partial(lira_online, fixed_variance=True)])
+def test_lira_nears_the_optimum_where_difficulty_hides_membership(attack):
+    """Knowing each record's difficulty, members and non-members are two Gaussians a shift apart: AUC Phi(shift / sqrt 2)."""
+    view, is_member = world(1.0, models=128)
+    optimum = norm.cdf(1 / np.sqrt(2))
+    assert area(attack(view), is_member) == pytest.approx(optimum, abs=0.02)
+    assert area(view.score, is_member) < 0.6
+
+
+def test_lira_is_the_log_likelihood_ratio_of_the_two_gaussians():
+    view, _ = world(1.0, records=5, models=6)
+    expected = []
+    for record in range(5):
+        members, nonmembers = (view.shadow_scores[side[:, record], record] for side in (view.in_mask, ~view.in_mask))
+        densities = [norm(part.mean(), part.std(ddof=1)).pdf(view.score[record]) for part in (members, nonmembers)]
+        expected.append(np.log(densities[0] / densities[1]))
+    np.testing.assert_allclose(lira_online(view), expected)
+    one_sided = [
+        (view.score[r] - (out := view.shadow_scores[~view.in_mask[:, r], r]).mean()) / out.std(ddof=1) for r in range(5)
+    ]
+    np.testing.assert_allclose(lira_offline(view), one_sided)
+
+
+def test_offline_lira_is_one_sided():
+    """A two-sided density, a known mistake, would call the least likely members members too."""
+    view, is_member = world(1.0, models=128)
+    mean = np.where(~view.in_mask, view.shadow_scores, 0).sum(0) / (~view.in_mask).sum(0)
+    two_sided = np.abs(view.score - mean)
+    assert area(two_sided, is_member) < area(lira_offline(view), is_member) - 0.08
+
+
+def test_a_fixed_variance_helps_with_few_shadow_models():
+    areas = {fixed: [] for fixed in (False, True)}
+    for seed in range(5):
+        view, is_member = world(1.0, models=4, seed=seed)
+        for fixed, found in areas.items():
+            found.append(area(lira_online(view, fixed_variance=fixed), is_member))
+    assert np.mean(areas[True]) > np.mean(areas[False]) + 0.01
+
+
+def test_a_fixed_variance_is_that_of_residuals_around_each_records_mean():
+    view, _ = world(1.0, records=2000, models=8)
+    score = lira_offline(view, fixed_variance=True)
+    mean = np.where(~view.in_mask, view.shadow_scores, 0).sum(0) / 4
+    deviation = (view.score - mean) / score
+    assert np.ptp(deviation) < 1e-9
+    assert deviation[0] == pytest.approx(1.0, abs=0.03)
+
+
+def test_lira_needs_two_shadow_models_on_either_side():
+    view, _ = world(1.0, records=10, models=2)
+    with pytest.raises(ValueError):
+        lira_online(view)
+    assert np.isfinite(lira_offline(view, fixed_variance=True)).all()
+
+
+def test_a_constant_shadow_score_has_a_floor_under_its_deviation():
+    view, _ = world(1.0, records=30, models=8)
+    still = view.shadow_scores.copy()
+    still[:, 0] = 1.0
+    assert np.isfinite(lira_online(replace(view, shadow_scores=still))).all()

@@ -1,0 +1,95 @@
+"""Shadow models trained together against the same models trained alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from robustmia.errors import UserError
+from robustmia.methods.pgd import PGD
+from robustmia.shadow.train import train_shadows
+from robustmia.training.checkpoint import Checkpoint
+from training_helpers import CPU, half_trainer, shadow_records, shadow_spec_of
+
+
+def trained(folder: Path, spec: dict, train_batched: bool) -> tuple[dict[str, Tensor], list[Checkpoint]]:
+    folder.mkdir(exist_ok=True)
+    whole = spec | {"train_batched": train_batched}
+    weights, _, checkpoints = train_shadows(whole, shadow_records(), folder / "c.pt", CPU, "t")
+    return weights, checkpoints
+
+
+@pytest.fixture
+def float64(monkeypatch) -> Iterator[None]:
+    """Adam divides by the size of a gradient, so that what float32 rounds near 0 grows."""
+    monkeypatch.setattr("robustmia.training.batches.to_pixels", lambda images: images.double() / 255.0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_in_float32_they_agree_within_rounding(tmp_path):
+    spec = shadow_spec_of("pgd", optimizer={"name": "sgd", "learning_rate": 0.05})
+    alone, together = (trained(tmp_path / str(batched), spec, batched)[0] for batched in (False, True))
+    for name, weight in alone.items():
+        torch.testing.assert_close(together[name], weight, rtol=1e-3, atol=1e-5, msg=name)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("method", ["natural", "pgd", "trades"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_model_trained_in_an_ensemble_is_the_one_trained_alone(tmp_path, method, optimizer):
+    """301 records: halves of 151 and 150, so that there are two ensembles."""
+    spec = shadow_spec_of(method, optimizer={"name": optimizer, "learning_rate": 0.01, "weight_decay": 1e-3})
+    alone, checkpoints = trained(tmp_path / "alone", spec, train_batched=False)
+    together, joint_checkpoints = trained(tmp_path / "together", spec, train_batched=True)
+    assert (len(checkpoints), len(joint_checkpoints)) == (4, 2)
+    assert set(alone) == set(together)
+    for name, weight in alone.items():
+        torch.testing.assert_close(together[name], weight, rtol=1e-7, atol=1e-9, msg=name)
+    first = next(iter(half_trainer(spec).model.state_dict()))
+    assert not torch.allclose(alone[f"0.{first}"], alone[f"1.{first}"])
+
+
+@pytest.mark.parametrize(
+    ("method", "training", "architecture"),
+    [
+        ("distributional", {}, None),
+        ("pgd", {"gradient_clip": 1.0}, None),
+        ("pgd", {"augmentation": {"horizontal_flip": True}}, None),
+        ("pgd", {}, {"name": "wide_resnet", "depth": 10, "width": 1}),
+    ],
+)
+def test_what_cannot_be_batched_is_trained_alone(tmp_path, method, training, architecture):
+    """Models 0 and 2, whose halves are of one size."""
+    spec = shadow_spec_of(method, architecture=architecture, epochs=1, **training) | {"models": [0, 2]}
+    assert len(trained(tmp_path / "s", spec, train_batched=True)[1]) == 2
+
+
+def test_an_ensemble_that_was_stopped_goes_on_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
+    spec = shadow_spec_of("pgd") | {"models": [0, 2]}  # halves of one size
+    whole, _ = trained(tmp_path / "whole", spec, train_batched=True)
+    loss, done = PGD.loss, []
+
+    def stopping(self, model, images, labels, progress, generator):
+        done.append(progress.epoch)
+        if progress.epoch > 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss(self, model, images, labels, progress, generator)
+
+    monkeypatch.setattr(PGD, "loss", stopping)
+    with pytest.raises(UserError) as caught:
+        trained(tmp_path / "stopped", spec, train_batched=True)
+    assert all(said in str(caught.value) for said in ("SIGTERM", "epoch 1 of 3", "step 2 of"))
+    monkeypatch.setattr(PGD, "loss", lambda *given: done.append(given[4].epoch) or loss(*given))
+    resumed, checkpoints = trained(tmp_path / "stopped", spec, train_batched=True)
+    assert len(checkpoints) == 1
+    assert done == sorted(set(done))  # no step twice
+    for name, weight in whole.items():
+        assert torch.equal(resumed[name], weight)

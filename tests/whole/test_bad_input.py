@@ -1,0 +1,240 @@
+"""Bad input to a whole workflow: one line that names the file, before any job where that is possible, and nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from helpers import ROOT, Workflow, at, dataset, put_fashion_mnist, put_images, shared
+from robustmia.config.registry import METHODS
+from robustmia.data.split import Split
+from robustmia.files.signals import SignalLogits
+
+NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+
+
+def complaint(workflow: Workflow, overlay: dict, *arguments: str, **environment: str) -> str:
+    """What a run that fails prints: a line that begins with `robustmia: `, and what belongs to it."""
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    done = workflow.run(*arguments, "--configfile", "overlay.yaml", **environment)
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stdout, done.stdout
+    assert "robustmia: " in done.stdout, done.stdout
+    return done.stdout[done.stdout.index("robustmia: ") :]
+
+
+def test_a_bad_setting_is_named_before_any_job(workflow):
+    overlay = at("datasets.digits.runs.pgd.method.stepz", 3)
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    done = workflow.run("--configfile", "overlay.yaml")
+    assert done.returncode == 1
+    assert "robustmia: config: datasets.digits.runs.pgd.method.stepz: " in done.stdout
+    assert "Job stats" not in done.stdout
+    assert not (workflow.folder / "results").exists()
+
+
+def truncate(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def corrupt_zip(folder: Path) -> dict:
+    (folder / "data").mkdir()
+    (folder / "data" / "CroppedYale.zip").write_bytes(b"PK\x03\x04 no zip")
+    return dataset({"name": "yale"})
+
+
+def corrupt_image(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 3, "bob": 3}, size=(20, 20))
+    truncate(folder / "data" / "faces" / "bob" / "1.png")
+    return dataset({"name": "image_folder", "path": "faces"})
+
+
+def too_few_images(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 9, "bob": 3})
+    return dataset({"name": "image_folder", "path": "faces"}, split={"members_per_class": 3})
+
+
+def no_own_split(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 3, "bob": 3})
+    return dataset({"name": "image_folder", "path": "faces"}, split={})
+
+
+def wrong_channels(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 3, "bob": 3}, size=(8, 8))
+    network = {"name": "small_cnn", "width": 2, "input_mean": [0.5] * 3, "input_std": [1.0] * 3}
+    return dataset({"name": "image_folder", "path": "faces"}, architecture=network)
+
+
+def loss_explodes(folder: Path) -> dict:
+    put_images(folder / "data" / "faces", {"ann": 40, "bob": 40}, size=(8, 8))
+    training = {"epochs": 9, "batch_size": 8, "optimizer": {"name": "sgd", "learning_rate": 1e20}}
+    return dataset({"name": "image_folder", "path": "faces"}, training=training)
+
+
+def no_download(folder: Path) -> dict:
+    return dataset({"name": "fashion_mnist"}, split={})
+
+
+def wrong_checksum(folder: Path) -> dict:
+    raw = put_fashion_mnist(folder / "data")
+    content = bytearray((raw / "train-images-idx3-ubyte").read_bytes())
+    content[5000] ^= 1
+    (raw / "train-images-idx3-ubyte").write_bytes(content)
+    return dataset({"name": "fashion_mnist"}, split={})
+
+
+def truncated_download(folder: Path) -> dict:
+    truncate(put_fashion_mnist(folder / "data") / "train-images-idx3-ubyte")
+    return dataset({"name": "fashion_mnist"}, split={})
+
+
+BAD_FILES: dict[str, tuple[Callable[[Path], dict], tuple[str, ...]]] = {
+    "damaged zip": (corrupt_zip, ("fetch mine: ", "CroppedYale.zip")),
+    "damaged image": (corrupt_image, ("fetch mine: ", "faces/bob/1.png")),
+    "too few images": (too_few_images, ("split mine 0: ", "'bob'", "members_per_class")),
+    "no training set": (no_own_split, ("split mine 0: ", "member_fraction", "members_per_class")),
+    "channels": (wrong_channels, ("train mine natural 0: ", "input_mean")),
+    "loss not a number": (loss_explodes, ("train mine natural 0: ", "training.optimizer.learning_rate")),
+    "no network": (no_download, ("fetch mine: ", "data/FashionMNIST/raw")),
+    "wrong checksum": (wrong_checksum, ("fetch mine: ", "data/FashionMNIST/raw", "checksum")),
+    "truncated download": (truncated_download, ("fetch mine: ", "data/FashionMNIST/raw")),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_a_bad_file_is_named(workflow, case):
+    prepare, words = BAD_FILES[case]
+    said = complaint(workflow, prepare(workflow.folder) | {"seeds": [0]}, "train_all", **NO_NETWORK)
+    assert said.startswith("robustmia: 1 job failed")
+    assert not [word for word in words if word not in said], said
+    assert "    log: results/logs/" in said
+
+
+@pytest.mark.parametrize(
+    ("damaged", "target"),
+    [
+        ("results/data/digits/dataset.npz", "train_all"),
+        ("results/models/digits/natural/seed0/model.safetensors", "results/signals/digits/natural/seed0/benign.npz"),
+        ("results/inference/digits/natural/seed0/robustness.csv", "tables"),
+    ],
+)
+def test_a_damaged_result_is_named(one_run, damaged, target):
+    """The file is damaged just when it is next read: what comes after it is not there yet. One more command makes it again."""
+    workflow = one_run(damaged)
+    said = complaint(workflow, ONE_RUN, target)
+    assert f"{damaged}: damaged" in said
+    assert f"{damaged}.damaged" in said
+    done = workflow.run(target, "--configfile", "overlay.yaml")
+    assert done.returncode == 0, done.stdout
+    assert (workflow.folder / damaged).exists()
+
+
+ONE_RUN = {
+    "seeds": [0],
+    "datasets": {
+        "digits": {
+            "architecture": {"width": 2},
+            "training": {"epochs": 1, "monitor": None},
+            "signals": {"adversarial": {"steps": 1}},
+            "runs": dict.fromkeys(set(METHODS) - {"natural"}),
+        }
+    },
+}
+
+
+@pytest.fixture
+def one_run(workflow: Workflow) -> Callable[[str], Workflow]:
+    """A workflow that has come as far as one file, which is then damaged."""
+
+    def make(damaged: str) -> Workflow:
+        (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(ONE_RUN))
+        done = workflow.run(damaged, "--configfile", "overlay.yaml")
+        assert done.returncode == 0, done.stdout
+        path = workflow.folder / damaged
+        path.write_bytes(b"\xff\xfe\x00" if path.suffix == ".csv" else path.read_bytes()[:-100])
+        return workflow
+
+    return make
+
+
+def test_a_bound_that_an_attack_breaks_stops_the_pipeline(workflow):
+    """Bounds that certify every record, of a model that hardly learned: the first record that is wrong is named."""
+    verified = "results/signals/digits/natural/seed0/verified.npz"
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(ONE_RUN))
+    assert workflow.run(verified, "--configfile", "overlay.yaml").returncode == 0
+    bounds = SignalLogits.load(workflow.folder / verified)
+    certain = np.where(np.arange(10) == bounds.member_labels[:, None], 0, -1).astype(np.float32)
+    replace(bounds, members=certain).save(workflow.folder / verified)
+    said = complaint(workflow, ONE_RUN, "tables")
+    assert "infer digits natural 0: SoundnessError: digits/natural/seed0: member " in said
+
+
+def test_an_unknown_palette_is_named(workflow):
+    said = complaint(workflow, ONE_RUN | at("figures.roc.palette", "rainbowish"), "results/figures/digits/roc.png")
+    assert "figure_roc digits: figures.*.palette: 'rainbowish'" in said
+
+
+# ---------------------------------------------------------------- what is good
+
+
+@pytest.mark.parametrize("overlay", sorted(path.name for path in (ROOT / "configs").glob("*.yaml")))
+def test_every_overlay_makes_a_plan(workflow, overlay):
+    (workflow.folder / "data").mkdir()
+    (workflow.folder / "data" / "CroppedYale.zip").write_bytes(b"only looked for")
+    jobs = workflow.planned("--configfile", f"configs/{overlay}")
+    names = {job[1] for job in jobs if job[0] == "fetch"}
+    trained = {job[2] for job in jobs if job[0] == "train"}
+    if overlay == "digits_search.yaml":
+        assert names == {"digits"}
+        assert {run.partition("_")[0] for run in trained} == {"duality", "ai", "ibp"}
+        return
+    assert names == {"digits" if overlay in ("smoke.yaml", "shadow.yaml") else overlay.removesuffix(".yaml")}
+    assert any(job[0] == "shadow_train" for job in jobs) == (overlay == "shadow.yaml")
+    assert trained == set(METHODS) - (
+        {"duality", "abstract_interpretation", "ibp"} if overlay == "cifar10.yaml" else set()
+    )
+
+
+def test_the_workflow_runs_from_another_folder(tmp_path):
+    """The profile is found beside the Snakefile, so that nothing depends on where one stands."""
+    elsewhere = Workflow(tmp_path)
+    done = elsewhere.run("--dry-run", "-s", str(ROOT / "Snakefile"), "--configfile", str(ROOT / "config.yaml"))
+    assert done.returncode == 0, done.stdout
+    assert "profiles/default" in done.stdout
+
+
+def test_yale_runs_from_the_zip(workflow):
+    (workflow.folder / "data").mkdir()
+    (workflow.folder / "data" / "CroppedYale.zip").symlink_to(shared("data", "CroppedYale.zip"))
+    overlay = yaml.safe_load((workflow.folder / "configs" / "yale.yaml").read_text())
+    overlay["datasets"]["yale"] |= {
+        "architecture": {"name": "yale_net", "width": 1},
+        "training": {"epochs": 1, "batch_size": 64, "optimizer": {"name": "adam", "learning_rate": 1e-3}},
+        "signals": {"benign": {}, "adversarial": {"steps": 1}},
+        "runs": {"natural": {"method": {"name": "natural"}}},
+    }
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    done = workflow.run("tables", "figures", "--configfile", "overlay.yaml")
+    assert done.returncode == 0, done.stdout
+    table = (workflow.folder / "results" / "tables" / "robustness.csv").read_text().splitlines()
+    assert table[1].startswith("yale,natural,natural,0,")
+    with np.load(workflow.folder / "results" / "signals" / "yale" / "natural" / "seed0" / "benign.npz") as signal:
+        assert signal["members"].shape == (1900, 38)
+        assert signal["nonmembers"].shape == (514, 38)
+
+
+def test_fashion_mnist_runs_from_local_files(workflow):
+    put_fashion_mnist(workflow.folder / "data")
+    overlay = dataset({"name": "fashion_mnist"}, split={"max_members": 300, "max_nonmembers": 200}) | {"seeds": [0]}
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    done = workflow.run("tables", "--configfile", "overlay.yaml", **NO_NETWORK)
+    assert done.returncode == 0, done.stdout
+    split = Split.load(workflow.folder / "results" / "data" / "mine" / "split_seed0.npz")
+    sizes = {name: len(rows) for name, rows in vars(split).items()}
+    assert sizes == {"members": 300, "nonmembers": 200, "shadow_pool": 69_500}

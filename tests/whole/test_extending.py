@@ -1,0 +1,92 @@
+"""docs/extending.md, followed to the letter."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+import yaml
+
+from helpers import ROOT, Workflow
+from robustmia.config.registry import METHODS
+
+pytestmark = pytest.mark.xdist_group("extending")
+
+FEWER = set(METHODS) - {"natural", "pgd"}  # runs that are left out, to be quick
+BLOCKS = re.findall(r"(?ms)^```(?:python|yaml|rst) (\S+)\n(.*?)^```$", (ROOT / "docs" / "extending.md").read_text())
+RERUN_NOTHING = {"METHODS", "SOURCES", "NETWORKS", "OPTIMIZERS", "SCHEDULES", "SIGNALS"}
+RERUN_INFERENCE = {"STRATEGIES", "COLUMNS"}
+DRAW_ONE_MORE = {"FIGURES"}
+SMOKE = ("--configfile", "configs/smoke.yaml", "fewer.yaml")
+
+
+def write_files(workflow: Workflow) -> None:
+    for place, text in BLOCKS:
+        if "/" in place:
+            (workflow.folder / place).write_text(text)
+
+
+def add_lines(workflow: Workflow, lists: set[str]) -> None:
+    """The page's lines for some of the lists of the registry."""
+    path = workflow.folder / "scripts" / "robustmia" / "config" / "registry.py"
+    for name, line in BLOCKS:
+        if name in lists:
+            before, opening, rest = path.read_text().partition(f"\n{name} = {{\n")
+            assert opening, name
+            entries, after = rest.split("\n}\n", 1)
+            path.write_text(f"{before}{opening}{entries}\n{line.rstrip()}\n}}\n{after}")
+
+
+def rules_of(workflow: Workflow, *arguments: str) -> set[str]:
+    return {job[0] for job in workflow.planned(*arguments)}
+
+
+def test_the_page_has_a_line_for_every_list():
+    assert {name for name, _ in BLOCKS if "/" not in name} == RERUN_NOTHING | RERUN_INFERENCE | DRAW_ONE_MORE
+
+
+def test_the_page_works_and_reruns_nothing_else(workflow):
+    """Lines that rerun nothing first; then a figure, which is drawn; then a strategy and a column, which rerun inference; then all."""
+    (workflow.folder / "fewer.yaml").write_text(
+        yaml.safe_dump({"datasets": {"digits": {"runs": dict.fromkeys(FEWER)}}})
+    )
+    done = workflow.run("tables", "figures", *SMOKE)
+    assert done.returncode == 0, done.stdout
+    write_files(workflow)
+    add_lines(workflow, RERUN_NOTHING)
+    assert rules_of(workflow, "tables", "figures", *SMOKE) == set()
+    add_lines(workflow, DRAW_ONE_MORE)
+    drawn = rules_of(workflow, "tables", "figures", *SMOKE) - {"figures"}
+    assert len(drawn) == 1
+    assert drawn.pop().startswith("figure_")
+    add_lines(workflow, RERUN_INFERENCE)
+    rules = rules_of(workflow, "tables", *SMOKE)
+    assert "infer" in rules
+    assert not {"fetch", "split", "train", "signal"} & rules
+    mine = (*SMOKE, "configs/mine.yaml")
+    trained = {job[1:3] for job in workflow.planned(*mine) if job[0] == "train"}
+    assert ("digits", "fast") in trained
+    assert ("wine", "natural") in trained
+    assert not {("digits", "natural"), ("digits", "pgd")} & trained
+    done = workflow.run("tables", "figures", *mine)
+    assert done.returncode == 0, done.stdout
+    table = pd.read_csv(workflow.folder / "results" / "smoke" / "tables" / "membership_inference.csv")
+    assert set(table[table.run == "fast"].dataset) == {"digits", "wine"}
+    noisy = table[table.signal == "noisy"]
+    assert {"log_odds", "modified_entropy", "correctness"} < set(noisy.strategy)
+    assert len(set(table.strategy) - set(STRATEGIES_BEFORE)) == 1
+    new_columns = set(table.columns) - set(COLUMNS_BEFORE)
+    assert len(new_columns) == 1
+    assert table[new_columns.pop()].notna().all()
+
+
+STRATEGIES_BEFORE = {"I_B", "I_A", "I_V", "I_T", "mean_log_odds", "log_odds", "modified_entropy", "correctness"}
+COLUMNS_BEFORE = [
+    *("dataset", "run", "method", "seed", "signal", "strategy", "threshold_rule"),
+    *("accuracy", "accuracy_low", "accuracy_high", "floor_accuracy", "floor_accuracy_95th"),
+    *("true_positive_rate", "false_positive_rate", "advantage", "auc", "auc_low", "auc_high"),
+    *("tpr_at_1pct_fpr", "tpr_at_1pct_fpr_low", "tpr_at_1pct_fpr_high"),
+    *("tpr_at_0.1pct_fpr", "tpr_at_0.1pct_fpr_low", "tpr_at_0.1pct_fpr_high"),
+    *("unresolved", "members", "nonmembers"),
+]

@@ -1,0 +1,600 @@
+"""The whole workflow on the smoke configuration: complete, the same twice, and rerun only where an edit reaches."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from helpers import ROOT, SMALL, Workflow, checkpoint, theirs
+from robustmia.config.registry import COLUMNS, FIGURES, METHODS, NETWORKS, SIGNALS, SOURCES, STRATEGIES
+from robustmia.workflow.code_digest import used_modules
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+RUNS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp")
+OWN_VERIFIER = {"duality": "dual", "abstract_interpretation": "interval", "ibp": "interval"}
+SMOKE = ("--configfile", "configs/smoke.yaml")
+NEEDS_SHADOWS = ("most_at_risk", "risk_agreement")
+FIGURE_NAMES = tuple(name for name in FIGURES if name not in NEEDS_SHADOWS)
+SHADOW = (*SMOKE, "shadow.yaml")
+SHADOW_RUNS = ("natural", "pgd", "ibp")
+AUDIT = ("--configfile", "a.yaml")
+
+# Written into every Python process of the run: which of our modules it ended up with, by the rule's script.
+TRACE = """
+import atexit, os, sys
+def write():
+    names = sorted(name for name in sys.modules if name.startswith("robustmia"))
+    script = os.path.basename(sys.argv[0])
+    if names and script.startswith("tmp"):
+        with open(os.path.join(os.environ["TRACE"], script), "w") as file:
+            file.write(os.linesep.join(names))
+atexit.register(write)
+"""
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trace")
+    (folder / "sitecustomize.py").write_text(TRACE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
+    """A finished run."""
+    workflow = Workflow.copy(tmp_path_factory.mktemp("smoke") / "workflow")
+    done = workflow.run(*SMOKE, PYTHONPATH=str(trace), TRACE=str(trace))
+    assert done.returncode == 0, done.stdout
+    (workflow.folder / "printed").write_text(done.stdout)
+    return workflow
+
+
+@pytest.fixture(scope="module")
+def shadow(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
+    """A finished run with shadow models, of some of the runs and two seeds."""
+    workflow = Workflow.copy(tmp_path_factory.mktemp("shadow") / "workflow")
+    runs = {run: None for run in RUNS if run not in SHADOW_RUNS}
+    settings = {"seeds": [0, 1], "shadow_models": 6, **digits(runs=runs)}
+    (workflow.folder / "shadow.yaml").write_text(yaml.safe_dump(settings))
+    done = workflow.run(*SHADOW, PYTHONPATH=str(trace), TRACE=str(trace))
+    assert done.returncode == 0, done.stdout
+    return workflow
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
+    """A finished run of two audits."""
+    workflow = Workflow.copy(tmp_path_factory.mktemp("audited") / "workflow")
+    checkpoint(workflow.folder)
+    np.savez(workflow.folder / "p.npz", **theirs())
+    settings = {"model": SMALL, "weights": "weights.safetensors", "dataset": "digits", "split": "split.npz"}
+    settings |= {"threat_model": {"epsilon": 0.05}, "signals": {name: {} for name in SIGNALS}}
+    settings["signals"] |= {"adversarial": {"steps": 2}, "targeted": {"steps": 2}}
+    audits = {"their_predictions": {"predictions": "p.npz"}, "their_checkpoint": settings}
+    (workflow.folder / "a.yaml").write_text(yaml.safe_dump({"audits": audits}))
+    done = workflow.run("audit", *AUDIT, PYTHONPATH=str(trace), TRACE=str(trace))
+    assert done.returncode == 0, done.stdout
+    return workflow
+
+
+def digits(**settings: object) -> dict:
+    return {"datasets": {"digits": settings}}
+
+
+def results(workflow: Workflow) -> Path:
+    return workflow.folder / "results" / "smoke"
+
+
+# ---------------------------------------------------------------- whole, and the same twice
+
+
+def test_every_result_is_there(smoke):
+    folder = results(smoke)
+    for run in RUNS:
+        target = f"digits/{run}/seed0"
+        for name in (
+            f"models/{target}/model.safetensors",
+            f"models/{target}/history.csv",
+            f"signals/{target}/benign.npz",
+            f"signals/{target}/adversarial.npz",
+            f"signals/{target}/targeted.npz",
+            f"signals/{target}/verified.npz",
+        ):
+            assert (folder / name).stat().st_size > 0
+        spec = json.loads((folder / "models" / target / "spec.json").read_text())
+        assert spec["spec"]["method"]["settings"]["name"] == run
+        assert spec["versions"]["torch"]
+        assert spec["device"]
+        assert spec["seconds"] > 0
+    for figure in FIGURE_NAMES:
+        assert (folder / "figures" / "digits" / f"{figure}.pdf").read_bytes().startswith(b"%PDF")
+        assert (folder / "figures" / "digits" / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(folder.glob("checkpoints/*"))
+
+
+def test_the_tables_are_long_and_tidy(smoke):
+    membership = pd.read_csv(results(smoke) / "tables" / "membership_inference.csv")
+    assert list(membership.run.unique()) == list(RUNS)
+    own = {"I_B": "benign", "I_A": "adversarial", "mean_log_odds": "targeted", "I_V": "verified"}
+    for run in RUNS:
+        rows = membership[membership.run == run]
+        for strategy, signal in own.items():
+            assert list(rows[rows.strategy == strategy].signal) == [signal] * 3  # threshold rules
+        assert set(rows[rows.strategy == "modified_entropy"].signal) == set(SIGNALS)
+        assert set(rows[rows.strategy == "I_T"].threshold_rule) == {"split"}
+        assert not set(rows.strategy) & {
+            "lira_online",
+            "rmia_online",
+            "privacy_risk",
+            "I_T_shadow",
+            "joint",
+            "log_odds",
+        }
+    assert set(membership[membership.strategy == "I_V"].run) == set(RUNS)
+    assert set(membership[membership.strategy == "I_V_own"].run) == set(OWN_VERIFIER)
+    assert (membership.members == 120).all()
+    assert (membership.nonmembers == 100).all()
+    robustness = pd.read_csv(results(smoke) / "tables" / "robustness.csv")
+    assert robustness.columns.tolist() == [
+        "dataset",
+        "run",
+        "method",
+        "seed",
+        "train_accuracy",
+        "test_accuracy",
+        "adv_train_accuracy",
+        "adv_test_accuracy",
+        "verified_train_accuracy",
+        "verified_test_accuracy",
+        "own_verified_train_accuracy",
+        "own_verified_test_accuracy",
+    ]
+    assert robustness.verified_test_accuracy.notna().all()
+    assert set(robustness.run[robustness.own_verified_test_accuracy.notna()]) == set(OWN_VERIFIER)
+    assert (robustness.verified_test_accuracy <= robustness.adv_test_accuracy).all()
+    verification = pd.read_csv(results(smoke) / "tables" / "digits" / "verification.csv")
+    verifiers = verification.groupby("run").verifier.apply(list)
+    assert all(names == ["interval", "zonotope", "dual", "tightest"] for names in verifiers)
+    own = verification[verification.is_own_verifier]
+    assert dict(zip(own.run, own.verifier, strict=True)) == OWN_VERIFIER
+    markdown = (results(smoke) / "tables" / "digits" / "paper.md").read_text()
+    assert all(f"| {run} " in markdown for run in RUNS)
+    latex = (results(smoke) / "tables" / "digits" / "paper.tex").read_text()
+    assert r"\toprule" in latex
+    assert r"$\mathcal{I}_\mathrm{A}$ split" in latex
+
+
+def test_the_report_has_every_figure_with_live_settings(smoke):
+    report = (results(smoke) / "report.html").read_text()
+    for figure in FIGURE_NAMES:
+        assert f"{figure}.png" in report
+    assert "3 steps" in report  # of the smoke configuration's evaluation attack
+    config = yaml.safe_load((results(smoke) / "config.yaml").read_text())
+    assert config["datasets"]["digits"]["signals"]["adversarial"] == {
+        "steps": 3,
+        "step_size": None,
+        "random_start": False,
+        "restarts": 1,
+        "loss": "cross_entropy",
+    }
+
+
+def test_a_second_run_has_nothing_to_do(smoke):
+    done = smoke.run(*SMOKE)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+
+
+def test_another_run_gives_the_same_bytes(smoke, shadow):
+    """What both finished runs have in common: seed 0 of three of the runs."""
+    compared = 0
+    for run in SHADOW_RUNS:
+        for kind in ("models", "signals"):
+            for path in (results(smoke) / kind / "digits" / run / "seed0").iterdir():
+                if path.suffix != ".json":
+                    assert path.read_bytes() == (results(shadow) / path.relative_to(results(smoke))).read_bytes(), path
+                    compared += 1
+    assert compared == len(SHADOW_RUNS) * (2 + len(SIGNALS) + 1)
+
+
+def test_the_terminal_shows_a_line_for_each_job(smoke):
+    lines = (smoke.folder / "printed").read_text().splitlines()
+    done = [line for line in lines if re.match(r"\[\d+/\d+\] ", line)]
+    total = int(done[0].partition("/")[2].partition("]")[0])
+    assert [line.partition("]")[0] for line in done] == [f"[{number}/{total}" for number in range(1, total + 1)]
+    assert len(lines) - total < 45
+    assert max(map(len, lines)) < 200
+    planned = smoke.run("--dry-run", "--forceall", *SMOKE).stdout.splitlines()
+    assert any(line.split() == ["total", str(total)] for line in planned)
+    assert len(planned) < 45
+
+
+def test_a_job_says_how_far_it_is(smoke):
+    log = (results(smoke) / "logs" / "signal" / "digits" / "pgd" / "seed0_adversarial.log").read_text()
+    assert "adversarial: 220 of 220 images" in log
+
+
+def test_a_script_runs_by_hand(smoke):
+    path = results(smoke) / "inference" / "digits" / "natural" / "seed0" / "robustness.csv"
+    before = path.read_bytes()
+    relative = str(path.relative_to(smoke.folder))
+    done = smoke.python("-m", "robustmia.workflow.by_hand", relative, *SMOKE)
+    assert done.returncode == 0, done.stdout
+    assert "infer digits natural 0 took" in done.stdout
+    assert path.read_bytes() == before
+    assert smoke.python("-m", "robustmia.workflow.by_hand", "results/smoke/nothing", *SMOKE).returncode == 1
+
+
+def test_the_summary_shows_the_table(smoke):
+    from robustmia.workflow.summary import summary
+
+    config = yaml.safe_load((results(smoke) / "config.yaml").read_text()) | {"results_dir": str(results(smoke))}
+    (smoke.folder / "summary.yaml").write_text(yaml.safe_dump(config))
+    shown = summary(smoke.folder / "summary.yaml")
+    assert "| natural " in shown
+    assert "Compared with natural training (" in shown
+    assert f"report   {results(smoke) / 'report.html'}" in shown
+
+
+# ---------------------------------------------------------------- what an edit reaches
+
+
+def target_jobs(run: str, seed: int = 0) -> set[tuple[str, ...]]:
+    jobs = {(rule, "digits", run, str(seed)) for rule in ("train", "infer")}
+    return jobs.union(*(signal_jobs(signal, run, seed) for signal in SIGNALS))
+
+
+def signal_jobs(signal: str, run: str, seed: int = 0) -> set[tuple[str, ...]]:
+    """The jobs of one signal; attacked images to look at are made for the first seed only."""
+    jobs = {("signal", "digits", run, str(seed), signal)}
+    return jobs | ({("examples", "digits", run, str(seed))} if signal == "adversarial" and seed == 0 else set())
+
+
+def tables(*names: str) -> set[tuple[str, ...]]:
+    return {
+        ("collect", "digits", name)
+        for name in names
+        or ("membership_inference", "robustness", "roc", "loss_histogram", "verification", "margin_histogram")
+    }
+
+
+HISTORY = {("collect", "digits", "training_history")}
+SUMMARIES = {("all_datasets", "membership_inference"), ("all_datasets", "robustness")} | {
+    (table, "digits") for table in ("paper_table", "verification_table", "conclusions")
+}
+REPORT = {("report",), ("all",)}
+
+
+def figures(*names: str) -> set[tuple[str, ...]]:
+    return {(f"figure_{name}", "digits") for name in names or FIGURE_NAMES}
+
+
+AFTER_TRAINING = tables() | HISTORY | SUMMARIES | figures() | REPORT
+Edit = Callable[[Workflow], "contextlib.AbstractContextManager[tuple[str, ...]]"]
+
+
+def overlay(change: dict) -> Edit:
+    """A change of settings."""
+
+    @contextlib.contextmanager
+    def edit(workflow: Workflow) -> Iterator[tuple[str, ...]]:
+        (workflow.folder / "change.yaml").write_text(yaml.safe_dump(change))
+        yield (*SMOKE, "change.yaml")
+
+    return edit
+
+
+def rewrite(name: str, change: Callable[[str], str]) -> Edit:
+    """A change of a file, taken back afterwards."""
+
+    @contextlib.contextmanager
+    def edit(workflow: Workflow) -> Iterator[tuple[str, ...]]:
+        path = workflow.folder / name
+        before, times = path.read_text(), (path.stat().st_atime, path.stat().st_mtime)
+        path.write_text(change(before))
+        yield SMOKE
+        path.write_text(before)
+        os.utime(path, times)
+
+    return edit
+
+
+@contextlib.contextmanager
+def touched_scripts(workflow: Workflow) -> Iterator[tuple[str, ...]]:
+    for path in (workflow.folder / "scripts").rglob("*.py"):
+        os.utime(path, (time.time() + 60, time.time() + 60))
+    yield SMOKE
+
+
+@contextlib.contextmanager
+def deleted_model(workflow: Workflow) -> Iterator[tuple[str, ...]]:
+    model = results(workflow) / "models" / "digits" / "pgd" / "seed0" / "model.safetensors"
+    model.rename(model.with_suffix(".away"))
+    yield SMOKE
+    model.with_suffix(".away").rename(model)
+
+
+EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
+    "a method's setting": (
+        overlay(digits(runs={"trades": {"method": {"beta": 2.0}}})),
+        target_jobs("trades") | AFTER_TRAINING,
+    ),
+    "a figure's style": (overlay({"figures": {"roc": {"height": 3.0}}}), figures("roc") | REPORT),
+    "methods/trades.py": (
+        rewrite("scripts/robustmia/methods/trades.py", lambda text: text.replace("self.beta *", "1.0 * self.beta *")),
+        target_jobs("trades") | AFTER_TRAINING,
+    ),
+    "a display constant": (
+        rewrite(
+            "scripts/robustmia/reporting/figures/style.py", lambda text: text.replace('GREY = "0.45"', 'GREY = "0.5"')
+        ),
+        figures() | REPORT,
+    ),
+    "a lock": (
+        rewrite("scripts/robustmia/workflow/gpu_lock.py", lambda text: text.replace("PAUSE = 0.5", "PAUSE = 0.7")),
+        set(),
+    ),
+    "a message": (
+        rewrite("scripts/robustmia/workflow/job.py", lambda text: text.replace("%s starts", "%s begins")),
+        set(),
+    ),
+    "figures/roc.py": (
+        rewrite("scripts/robustmia/reporting/figures/roc.py", lambda text: text + "\n"),
+        figures("roc") | REPORT,
+    ),
+    "data/digits.py": (
+        rewrite("scripts/robustmia/data/digits.py", lambda text: text + "\n"),
+        {("fetch", "digits"), ("split", "digits", "0")}
+        | {job for run in RUNS for job in target_jobs(run)}
+        | AFTER_TRAINING,
+    ),
+    "data/yale.py": (rewrite("scripts/robustmia/data/yale.py", lambda text: text + "\n"), set()),
+    "tables.py": (
+        rewrite("scripts/robustmia/reporting/tables.py", lambda text: text.replace("adv. train", "adv train")),
+        AFTER_TRAINING - figures("examples"),
+    ),
+    "another seed": (
+        overlay({"seeds": [0, 1]}),
+        {("split", "digits", "1")}
+        | {job for run in RUNS for job in target_jobs(run, 1)}
+        | (AFTER_TRAINING - figures("examples")),
+    ),
+    "another method": (
+        overlay(digits(runs={"mixed": {"method": {"name": "pgd", "adversarial_fraction": 0.5}}})),
+        target_jobs("mixed") | AFTER_TRAINING,
+    ),
+    "scripts/split.py": (
+        rewrite("scripts/split.py", lambda text: text + "\n"),
+        {("split", "digits", "0")} | {job for run in RUNS for job in target_jobs(run)} | AFTER_TRAINING,
+    ),
+    "signals/benign.py": (
+        rewrite("scripts/robustmia/signals/benign.py", lambda text: text + "\n"),
+        {job for run in RUNS for job in signal_jobs("benign", run) | {("infer", "digits", run, "0")}}
+        | tables()
+        | SUMMARIES
+        | (figures() - figures("training_curves", "examples"))
+        | REPORT,
+    ),
+    "bounds/zonotope.py": (
+        rewrite("scripts/robustmia/bounds/zonotope.py", lambda text: text + "\n"),
+        {job for run in RUNS for job in signal_jobs("verified", run) | {("infer", "digits", run, "0")}}
+        | target_jobs("abstract_interpretation")
+        | AFTER_TRAINING,
+    ),
+    "the verified ball": (
+        overlay(digits(signals={"verified": {"epsilon": 0.05}})),
+        {job for run in RUNS for job in signal_jobs("verified", run) | {("infer", "digits", run, "0")}}
+        | tables()
+        | SUMMARIES
+        | (figures() - figures("training_curves", "examples"))
+        | REPORT,
+    ),
+    "no verified signal": (
+        overlay(digits(signals={"verified": None})),
+        {("infer", "digits", run, "0") for run in RUNS}
+        | (tables() - tables("verification", "margin_histogram"))
+        | (SUMMARIES - {("verification_table", "digits")})
+        | (figures() - figures("training_curves", "examples", "margin_histogram"))
+        | REPORT,
+    ),
+    "touched scripts": (touched_scripts, set()),
+    "a deleted model": (deleted_model, target_jobs("pgd") | AFTER_TRAINING),
+    "the evaluation attack": (
+        overlay(digits(signals={"adversarial": {"steps": 4}})),
+        {("infer", "digits", run, "0") for run in RUNS}
+        | {job for run in RUNS for job in signal_jobs("adversarial", run)}
+        | tables()
+        | SUMMARIES
+        | (figures() - figures("training_curves"))
+        | REPORT,
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_reruns_what_it_reaches_and_nothing_else(smoke, edit):
+    change, expected = EDITS[edit]
+    with change(smoke) as arguments:
+        assert smoke.planned(*arguments) == expected
+
+
+def test_after_all_edits_are_taken_back_nothing_is_to_be_done(smoke):
+    assert smoke.planned(*SMOKE) == set()
+
+
+# ---------------------------------------------------------------- shadow models
+
+
+def test_shadow_models_add_attacks_to_the_same_tables_figures_and_report(shadow):
+    tables = results(shadow) / "tables"
+    attacks = pd.read_csv(tables / "membership_inference.csv")
+    per_signal = {"lira_online", "lira_offline", "modified_entropy", "lira_online_fixed", "lira_offline_fixed"}
+    per_signal |= {"rmia_online", "rmia_offline", "privacy_risk"}
+    own = {
+        "benign": {"I_B", "correctness"},
+        "adversarial": {"I_A", "correctness"},
+        "targeted": {"mean_log_odds", "I_T", "I_T_shadow"},
+        "verified": {"I_V", "correctness"},
+    }
+    for (run, seed), rows in attacks.groupby(["run", "seed"]):
+        assert run in SHADOW_RUNS
+        assert seed in (0, 1)
+        for signal, names in own.items():
+            assert set(rows[rows.signal == signal].strategy) == names | per_signal
+        joint = rows[rows.signal == "all"]
+        assert set(joint.threshold_rule) == {"oracle", "split", "split_by_class", "shadow", "shadow_by_class"}
+        assert set(joint.strategy) == {"joint"}
+    for run in SHADOW_RUNS:
+        records = pd.read_csv(results(shadow) / "inference" / "digits" / run / "seed1" / "records.csv")
+        assert len(records) == 220
+        assert records.member.sum() == 120
+        assert ("risk_change_all_joint" in records) == (run != "natural")
+    assert len(pd.read_csv(tables / "digits" / "record_risk.csv")) == 220 * 2 * len(SHADOW_RUNS)
+    assert set(pd.read_csv(tables / "digits" / "risk_agreement.csv").kind) == {"methods", "seeds"}
+    conclusions = pd.read_csv(tables / "digits" / "conclusions.csv")
+    assert list(conclusions.run) == list(SHADOW_RUNS)
+    assert conclusions.p_holm.isna().tolist() == [True, False, False]
+    report = (results(shadow) / "report.html").read_text()
+    for figure in FIGURES:
+        assert (results(shadow) / "figures" / "digits" / f"{figure}.pdf").exists()
+        assert f"{figure}.png" in report
+    assert "corrected for the number of defenses" in report  # the first page has the conclusions
+    assert not list(results(shadow).glob("checkpoints/*"))
+
+
+def test_rows_without_shadow_models_are_the_same_with_them(smoke, shadow):
+    keys = ["run", "seed", "signal", "strategy", "threshold_rule"]
+    without, with_shadows = (
+        pd.read_csv(results(workflow) / "tables" / "membership_inference.csv").set_index(keys)
+        for workflow in (smoke, shadow)
+    )
+    without = without[without.index.get_level_values("run").isin(SHADOW_RUNS)]
+    pd.testing.assert_frame_equal(with_shadows.loc[without.index], without, check_exact=True)
+
+
+def test_more_shadow_models_leave_those_there_are(shadow):
+    planned = shadow.planned("shadow_all", *SHADOW, "--config", "shadow_models=8")
+    assert planned == {("shadow_train", "digits", run, b) for run in SHADOW_RUNS for b in "23"} | {("shadow_all",)}
+
+
+def test_without_shadow_models_nothing_is_trained_again(shadow):
+    rules = {job[0] for job in shadow.planned(*SHADOW, "--config", "shadow_models=0")}
+    assert "infer" in rules
+    assert not {"train", "signal", "shadow_train", "shadow_signal", "records", "record_risk"} & rules
+
+
+def test_shadow_trainings_do_not_depend_on_signals():
+    modules = used_modules("shadow_train")
+    assert not [module for module in modules if ".signals" in module]
+
+
+def test_the_classifier_of_i_t_reruns_inference_alone(shadow):
+    (shadow.folder / "other.yaml").write_text(yaml.safe_dump(digits(targeted_classifier="random_forest")))
+    rules = {job[0] for job in shadow.planned("tables", *SHADOW, "other.yaml")}
+    assert "infer" in rules
+    assert not {"train", "signal", "shadow_train", "shadow_signal"} & rules
+
+
+# ---------------------------------------------------------------- audits
+
+
+def test_audits_run_through_the_workflow(audited):
+    folder = audited.folder / "results" / "audit"
+    for name in ("their_predictions", "their_checkpoint"):
+        membership = pd.read_csv(folder / name / "membership_inference.csv")
+        assert set(membership.run) == {name}
+        assert (folder / name / "report.md").read_text().startswith(f"# Audit of {name}")
+        assert (folder / name / "robustness.csv").exists()
+    assert audited.planned("audit", *AUDIT) == set()
+    arrays = theirs()
+    arrays["output_train_benign"] = arrays["output_train_benign"][::-1]
+    np.savez(audited.folder / "p.npz", **arrays)
+    assert {job[0] for job in audited.planned("audit", *AUDIT)} == {"audit_predictions", "audit_infer", "audit"}
+    (audited.folder / "weights.safetensors").rename(audited.folder / "away")
+    done = audited.run("audit", *AUDIT)
+    assert done.returncode
+    assert "robustmia: config: audits.their_checkpoint.weights: weights.safetensors" in done.stdout
+    (audited.folder / "away").rename(audited.folder / "weights.safetensors")
+
+
+# ---------------------------------------------------------------- the modules that a digest covers
+
+
+def test_the_digest_of_each_script_covers_what_it_imports(smoke, shadow, audited, trace):
+    """Modules that a job really imported, against those its digest is made of: neither more nor fewer."""
+    packages = {".".join(path.parent.relative_to(ROOT / "scripts").parts) for path in PACKAGE.rglob("__init__.py")}
+    imported: dict[str, set[str]] = {}
+    for path in trace.glob("tmp*.py"):
+        script = re.fullmatch(r"tmp\w+\.(\w+)\.py", path.name).group(1)
+        modules = {name for name in path.read_text().split() if not name.startswith("robustmia.workflow")}
+        imported.setdefault(script, set()).update(modules - packages)
+    modules_of = {
+        name: [path.partition(":")[0] for path in registry.values()]
+        for name, registry in (("method", METHODS), ("signal", SIGNALS), ("strategy", STRATEGIES), ("column", COLUMNS))
+    }
+    networks = [NETWORKS["small_cnn"].partition(":")[0]]
+    training = [*networks, "robustmia.training.optimizers", "robustmia.training.schedules"]
+    figures = [FIGURES[name].partition(":")[0] for name in FIGURES]
+    chosen = {
+        "fetch": [SOURCES["digits"].partition(":")[0]],
+        "train": [*modules_of["method"], *training],
+        "shadow_train": [*(METHODS[run].partition(":")[0] for run in SHADOW_RUNS), *training],
+        "compute_signal": [*modules_of["signal"], *networks],
+        "shadow_signal": [*modules_of["signal"], *networks],
+        "examples": [SIGNALS["adversarial"].partition(":")[0], *networks],
+        "infer": [*modules_of["strategy"], *modules_of["column"]],
+        "audit_infer": [*modules_of["strategy"], *modules_of["column"]],
+        "audit_checkpoint": [*modules_of["signal"], *networks],
+        "figure": figures,
+    }
+    scripts = {path.stem for path in (smoke.folder / "scripts").glob("*.py")}
+    assert set(imported) == scripts
+    # The context manager around every script imports these two itself.
+    surroundings = {"robustmia.errors", "robustmia.files.atomic"}
+    for script in scripts:
+        named = set(used_modules(script, *chosen.get(script, [])))
+        assert imported[script] - surroundings == named - surroundings, script
+
+
+def test_a_method_is_in_its_own_digest_alone():
+    trades, pgd = (set(used_modules("train", f"robustmia.methods.{name}")) for name in ("trades", "pgd"))
+    assert trades - pgd == {"robustmia.methods.trades"}
+    assert pgd - trades == {"robustmia.methods.pgd"}
+    assert not [module for module in trades if module.startswith(("robustmia.config", "robustmia.reporting"))]
+
+
+PACKAGE = ROOT / "scripts" / "robustmia"
+
+
+def test_nothing_outside_the_workflow_package_imports_it():
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent != PACKAGE / "workflow":
+            assert "robustmia.workflow" not in [
+                ".".join(name.split(".")[:2])
+                for node in ast.walk(ast.parse(path.read_text()))
+                for name in (
+                    [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else [alias.name for alias in node.names]
+                    if isinstance(node, ast.Import)
+                    else []
+                )
+            ], path
+
+
+def test_packages_hold_no_code():
+    for path in PACKAGE.rglob("__init__.py"):
+        for node in ast.parse(path.read_text()).body:
+            assert isinstance(node, ast.Expr | ast.Assign), path
