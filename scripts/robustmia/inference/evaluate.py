@@ -23,7 +23,7 @@ Identity = dict[str, Any]
 """`dataset`, `run`, `method` and `seed`: the columns that say which target model a row is about."""
 Column = Callable[[ThresholdedAttack], Cells]
 
-PAPER_STRATEGIES = ("I_B", "I_A", "I_V", "I_V_own")
+STRATEGIES_WITH_CURVES = ("I_B", "I_A", "I_V", "I_V_own")
 """Those with ROC curves and histograms in the tables."""
 
 
@@ -74,7 +74,7 @@ def evaluate(
     seen = [Observation.of(name, file, records, shadow_logits.get(name)) for name, file in signals.items()]
     results = run_attacks(attacks, seen)
     thresholded = threshold_all(results)
-    paper = [result for result in results if result.strategy in PAPER_STRATEGIES]
+    paper = [result for result in results if result.strategy in STRATEGIES_WITH_CURVES]
     tables = Results(
         membership_inference=membership_table(identity, thresholded, columns),
         robustness=identified(identity, robustness_table(signals)),
