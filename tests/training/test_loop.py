@@ -237,10 +237,14 @@ def test_every_step_is_reported_with_loss_and_accuracies(tmp_path, caplog):
     stopped(checkpoint, "pgd", "sgd", 6, "SIGTERM")
     caplog.set_level(logging.INFO)
     said = []
-    caplog.handler.addFilter(
-        lambda record: not hasattr(record, "progress") or said.append(record.progress[-1]()) or True
-    )
-    trainer(spec, checkpoint).run()
+
+    def ask(record):
+        if hasattr(record, "progress"):
+            said.append(record.progress[-1]())
+        return True
+
+    with caplog.filtering(ask):
+        trainer(spec, checkpoint).run()
     reports = [record.progress[:-1] for record in caplog.records if hasattr(record, "progress")]
     assert reports == [("training tiny", done, 16, "steps") for done in range(7, 17)]
     assert any("epoch 1 of 4" in text and "step 2 of 4" in text for text in caplog.messages)  # where it resumed
