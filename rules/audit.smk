@@ -81,4 +81,6 @@ rule audit_infer:
 
 rule audit:
     input:
+        expand(paths.audit_records, audit=targets.checkpoint_audits),
+        expand(paths.audit_signals, audit=targets.audits()),
         expand(paths.audit_report, audit=targets.audits()),

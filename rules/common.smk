@@ -24,6 +24,23 @@ def expanded(pattern, **names):
     return lambda wildcards: targets.expand(pattern, **dict(wildcards.items()) | names)
 
 
+# What tables and figures are made from, step by step. They ask for all of it, not for the last step alone: what a failed job
+# removed is then made again, whichever target it failed under, and nothing older passes as up to date.
+STEPS = [
+    file
+    for pattern in (
+        paths.records,
+        paths.split,
+        paths.model,
+        paths.signal,
+        paths.shadow_models,
+        paths.shadow_signal,
+        paths.record_results,
+    )
+    for file in targets.expand(pattern)
+]
+
+
 def figure_inputs(kind):
     """The files that a kind of figure is drawn from."""
     inputs = {}

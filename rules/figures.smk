@@ -28,5 +28,6 @@ for figure, kind in type(settings.figures).model_fields.items():
 
 rule figures:
     input:
+        STEPS,
         targets.expand(filled(paths.figure, form="pdf")),
         targets.expand(filled(paths.figure, form="png")),

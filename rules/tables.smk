@@ -120,6 +120,7 @@ rule conclusions:
 
 rule tables:
     input:
+        STEPS,
         targets.expand(paths.joined_table, table=JOINED_TABLES),
         targets.expand(filled(paths.rendered, form="md")),
         targets.expand(paths.target_records) if settings.shadow_models else [],

@@ -354,6 +354,18 @@ def test_tables_from_before_a_change_that_fails_do_not_pass_as_up_to_date(finish
     assert tables(finished) == undisturbed
 
 
+def test_tables_from_before_a_training_that_failed_by_itself_do_not_pass_as_up_to_date(finished, undisturbed):
+    """A model is asked for alone and fails; then the tables are, with settings that do not fail."""
+    path = finished.folder / "overlay.yaml"
+    for learning_rate, target, fails in ((1e30, "train_all", True), (0.01, "tables", False)):
+        changed = {"runs": {"pgd": {"training": {"optimizer": {"learning_rate": learning_rate}}}}}
+        path.write_text(yaml.safe_dump({"datasets": {"digits": changed}}))
+        done = finished.run(target, *OVERLAYS, "overlay.yaml")
+        assert bool(done.returncode) == fails, done.stdout
+    now, table = tables(finished), "tables/membership_inference.csv"
+    assert now[table] != undisturbed[table]
+
+
 def test_a_job_that_was_killed_is_named(tmp_path):
     workflow = few(tmp_path)
     running = workflow.start("train_all", *GIVEN)
