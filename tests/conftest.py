@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
+# Before numpy and torch are imported, and as jobs do: two workers with two threads each wait for one another many times longer.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
 from pathlib import Path
 
 import pytest
-import torch
 
 from helpers import Workflow
 
-torch.set_num_threads(1)  # as jobs do: two workers with two threads each wait for one another many times longer
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests come first, whole workflows last, the longest groups of them ahead of the others."""
-    order = ["", "faults", "workflow", "extending"]
-
-    def place(item: pytest.Item) -> tuple[bool, int]:
-        marker = item.get_closest_marker("xdist_group")
-        group = str(marker.args[0]) if marker else ""
-        return "whole" in item.path.parts, order.index(group) if group else len(order)
-
-    items.sort(key=place)
+    """Quick tests come first, whole workflows last."""
+    items.sort(key=lambda item: "whole" in item.path.parts)
 
 
 @pytest.fixture

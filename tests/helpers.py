@@ -30,6 +30,8 @@ ROOT = Path(__file__).parent.parent
 WORKFLOW = ("Snakefile", "config.yaml", "configs", "rules", "scripts", "envs", "report", "profiles")
 SHARED_VARIABLE = "ROBUSTMIA_SHARED"
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
+SMOKE = ("--configfile", "configs/smoke.yaml")
+SHADOW_RUNS = ("natural", "pgd", "ibp")
 SMALL = {"name": "small_cnn", "width": 4}
 AUDITED = {"dataset": None, "run": "theirs", "method": "audited", "seed": None}
 

@@ -171,7 +171,7 @@ def test_gradients_agree_with_finite_differences(name, kind):
 @pytest.mark.parametrize("name", VERIFIERS)
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_a_bound_does_not_depend_on_the_batch_or_the_memory(name, kind):
-    model, (images, labels) = network(kind, 10), batch(10, count=7)
+    model, (images, labels) = network(kind, 10), batch(10, count=3)
     ball = Interval.around(images, 0.05, clip_pixels=True)
     with torch.no_grad():
         whole = VERIFIERS[name](model, ball, labels, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -10,8 +11,6 @@ import yaml
 
 from helpers import ROOT, Workflow
 from robustmia.config.registry import METHODS
-
-pytestmark = pytest.mark.xdist_group("extending")
 
 FEWER = set(METHODS) - {"natural", "pgd"}  # runs that are left out, to be quick
 BLOCKS = re.findall(r"(?ms)^```(?:python|yaml|rst) (\S+)\n(.*?)^```$", (ROOT / "docs" / "extending.md").read_text())
@@ -46,8 +45,10 @@ def test_the_page_has_a_line_for_every_list():
     assert {name for name, _ in BLOCKS if "/" not in name} == RERUN_NOTHING | RERUN_INFERENCE | DRAW_ONE_MORE
 
 
-def test_the_page_works_and_reruns_nothing_else(workflow):
+def test_the_page_works_and_reruns_nothing_else(smoke, tmp_path):
     """Lines that rerun nothing first; then a figure, which is drawn; then a strategy and a column, which rerun inference; then all."""
+    shutil.copytree(smoke.folder, tmp_path / "workflow")
+    workflow = Workflow(tmp_path / "workflow")
     (workflow.folder / "fewer.yaml").write_text(
         yaml.safe_dump({"datasets": {"digits": {"runs": dict.fromkeys(FEWER)}}})
     )

@@ -24,8 +24,6 @@ from robustmia.files.tables import write_table
 from robustmia.files.weights import save_weights
 from robustmia.training.checkpoint import Checkpoint, Position
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 KILLS = 10
 RUNS = ("natural", "pgd")
 SETTINGS = {
@@ -33,7 +31,7 @@ SETTINGS = {
     "datasets": {
         "digits": {
             "training": {"epochs": 40, "monitor": {"every": 1}},  # long enough to be hit
-            "signals": {"verified": None},
+            "signals": {"targeted": None, "verified": None},
             "runs": dict.fromkeys(("distributional", "trades", "duality", "abstract_interpretation", "ibp")),
         }
     },
@@ -42,10 +40,15 @@ OVERLAYS = ("--configfile", "configs/smoke.yaml", "few.yaml")
 GIVEN = ("tables", *OVERLAYS)
 
 
+def prepare(folder: Path) -> tuple[str, ...]:
+    (folder / "few.yaml").write_text(yaml.safe_dump(SETTINGS))
+    return GIVEN
+
+
 def few(folder: Path) -> Workflow:
     """A workflow of few jobs, not run yet."""
     workflow = Workflow.copy(folder / "workflow")
-    (workflow.folder / "few.yaml").write_text(yaml.safe_dump(SETTINGS))
+    prepare(workflow.folder)
     return workflow
 
 
@@ -62,15 +65,13 @@ def finish(workflow: Workflow, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+@pytest.fixture(scope="session")
+def whole(finished_run) -> Workflow:
     """A run without faults."""
-    workflow = few(tmp_path_factory.mktemp("whole"))
-    finish(workflow)
-    return workflow
+    return finished_run("whole", prepare)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def undisturbed(whole: Workflow) -> dict[str, bytes]:
     """Its tables, histories and models."""
     return tables(whole)

@@ -16,77 +16,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import ROOT, SMALL, Workflow, checkpoint, theirs
+from helpers import ROOT, SHADOW_RUNS, SMOKE, Workflow, theirs
 from robustmia.config.registry import COLUMNS, FIGURES, METHODS, NETWORKS, SIGNALS, SOURCES, STRATEGIES
 from robustmia.workflow.code_digest import used_modules
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 RUNS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp")
 OWN_VERIFIER = {"duality": "dual", "abstract_interpretation": "interval", "ibp": "interval"}
-SMOKE = ("--configfile", "configs/smoke.yaml")
 NEEDS_SHADOWS = ("most_at_risk", "risk_agreement")
 FIGURE_NAMES = tuple(name for name in FIGURES if name not in NEEDS_SHADOWS)
 SHADOW = (*SMOKE, "shadow.yaml")
-SHADOW_RUNS = ("natural", "pgd", "ibp")
 AUDIT = ("--configfile", "a.yaml")
-
-# Written into every Python process of the run: which of our modules it ended up with, by the rule's script.
-TRACE = """
-import atexit, os, sys
-def write():
-    names = sorted(name for name in sys.modules if name.startswith("robustmia"))
-    script = os.path.basename(sys.argv[0])
-    if names and script.startswith("tmp"):
-        with open(os.path.join(os.environ["TRACE"], script), "w") as file:
-            file.write(os.linesep.join(names))
-atexit.register(write)
-"""
-
-
-@pytest.fixture(scope="module")
-def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trace")
-    (folder / "sitecustomize.py").write_text(TRACE)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
-    """A finished run."""
-    workflow = Workflow.copy(tmp_path_factory.mktemp("smoke") / "workflow")
-    done = workflow.run(*SMOKE, PYTHONPATH=str(trace), TRACE=str(trace))
-    assert done.returncode == 0, done.stdout
-    (workflow.folder / "printed").write_text(done.stdout)
-    return workflow
-
-
-@pytest.fixture(scope="module")
-def shadow(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
-    """A finished run with shadow models, of some of the runs and two seeds."""
-    workflow = Workflow.copy(tmp_path_factory.mktemp("shadow") / "workflow")
-    runs = {run: None for run in RUNS if run not in SHADOW_RUNS}
-    settings = {"seeds": [0, 1], "shadow_models": 6, **digits(runs=runs)}
-    (workflow.folder / "shadow.yaml").write_text(yaml.safe_dump(settings))
-    done = workflow.run(*SHADOW, PYTHONPATH=str(trace), TRACE=str(trace))
-    assert done.returncode == 0, done.stdout
-    return workflow
-
-
-@pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Workflow:
-    """A finished run of two audits."""
-    workflow = Workflow.copy(tmp_path_factory.mktemp("audited") / "workflow")
-    checkpoint(workflow.folder)
-    np.savez(workflow.folder / "p.npz", **theirs())
-    settings = {"model": SMALL, "weights": "weights.safetensors", "dataset": "digits", "split": "split.npz"}
-    settings |= {"threat_model": {"epsilon": 0.05}, "signals": {name: {} for name in SIGNALS}}
-    settings["signals"] |= {"adversarial": {"steps": 2}, "targeted": {"steps": 2}}
-    audits = {"their_predictions": {"predictions": "p.npz"}, "their_checkpoint": settings}
-    (workflow.folder / "a.yaml").write_text(yaml.safe_dump({"audits": audits}))
-    done = workflow.run("audit", *AUDIT, PYTHONPATH=str(trace), TRACE=str(trace))
-    assert done.returncode == 0, done.stdout
-    return workflow
 
 
 def digits(**settings: object) -> dict:
