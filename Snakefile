@@ -7,31 +7,44 @@ from filelock import FileLock
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from robustmia.config.files import check_files
 from robustmia.config.reading import check_audits, check_sources, read_config
 from robustmia.config.registry import SIGNALS
 from robustmia.errors import UserError
 from robustmia.workflow.code_digest import code_digest, digest
 from robustmia.workflow.paths import TARGET, Paths, filled
-from robustmia.workflow.snakemake_hooks import hold_results, install_hooks, mark_stale
+from robustmia.workflow.results_lock import hold_results
+from robustmia.workflow.snakemake_hooks import check_working_folder, install_hooks, mark_stale
 from robustmia.workflow.specs import Specs
 from robustmia.workflow.targets import JOINED_TABLES, TABLES, Targets
 
 
-configfile: "config.yaml"
+def or_end(check, *arguments):
+    """What a check returns; its mistakes end the workflow, in a line each."""
+    try:
+        return check(*arguments)
+    except UserError as error:
+        sys.exit(
+            "\n".join(f"robustmia: {line}" for line in str(error).splitlines())
+        )
+
+
+# The file beside this one, wherever snakemake is started.
+DEFAULTS = str(Path(workflow.basedir) / "config.yaml")
+or_end(check_files, [DEFAULTS, *workflow.overwrite_configfiles])
+or_end(check_working_folder, workflow.main_snakefile)
+
+
+configfile: DEFAULTS
 
 
 # The script that writes the report names a first page that has the conclusions.
 report: os.environ.get("ROBUSTMIA_FIRST_PAGE", "report/workflow.rst")
 
 
-try:
-    settings = read_config(config)
-    check_sources(settings)
-    check_audits(settings)
-except UserError as error:
-    sys.exit("\n".join(f"robustmia: {line}" for line in str(error).splitlines()))
-
-
+settings = or_end(read_config, config)
+or_end(check_sources, settings)
+or_end(check_audits, settings)
 paths = Paths(str(settings.results_dir))
 targets = Targets(settings)
 specs = Specs(settings, targets, paths)

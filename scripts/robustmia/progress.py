@@ -1,4 +1,4 @@
-"""How far a long loop is. The loop only reports; who listens decides how often to write it down (`workflow/job.py`)."""
+"""How far a long loop is. The loop only reports; who listens decides how often to write it down (`workflow/logs.py`)."""
 
 from __future__ import annotations
 

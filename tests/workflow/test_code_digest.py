@@ -22,13 +22,13 @@ def chosen(path: str) -> dict:
 def test_modules_are_found_anywhere_in_a_spec():
     spec = {
         "dataset": {"source": chosen("robustmia.data.digits:Digits")},
-        "strategies": ["robustmia.inference.attacks.basic:IB", "robustmia.inference.attacks.lira:LiRAOnline"],
+        "strategies": ["robustmia.inference.attacks.paper_attacks:IB", "robustmia.inference.attacks.lira:LiRAOnline"],
         "columns": [["robustmia.inference.columns:accuracy"]],
         "training": {"optimizer": chosen("robustmia.training.optimizers:SGD"), "epochs": 3, "monitor": None},
     }
     assert chosen_modules(spec) == (
         "robustmia.data.digits",
-        "robustmia.inference.attacks.basic",
+        "robustmia.inference.attacks.paper_attacks",
         "robustmia.inference.attacks.lira",
         "robustmia.inference.columns",
         "robustmia.training.optimizers",
@@ -36,8 +36,8 @@ def test_modules_are_found_anywhere_in_a_spec():
 
 
 def test_a_module_that_is_named_twice_is_one():
-    spec = ["robustmia.inference.attacks.basic:IB", {"again": "robustmia.inference.attacks.basic:IA"}]
-    assert chosen_modules(spec) == ("robustmia.inference.attacks.basic",)
+    spec = ["robustmia.inference.attacks.paper_attacks:IB", {"again": "robustmia.inference.attacks.paper_attacks:IA"}]
+    assert chosen_modules(spec) == ("robustmia.inference.attacks.paper_attacks",)
 
 
 @pytest.mark.parametrize(

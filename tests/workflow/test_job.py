@@ -227,3 +227,19 @@ def test_the_lock_of_a_job_dies_with_it_however_it_ends(tmp_path):
     _, said = again.communicate(timeout=30)
     assert (again.returncode, said) == (0, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".log.txt.lock", "log.txt", "table.csv"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 7 TiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"
+        ),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+    ],
+)
+def test_want_of_memory_is_a_line_that_says_what_to_lower(training, capfd, error):
+    (line,) = errors(fails(training, error, capfd))
+    assert line.startswith("not enough memory (")
+    assert "batch_size" in line

@@ -1,6 +1,6 @@
 """Dual bounds of the convex outer relaxation (Wong and Kolter 2018, arXiv 1711.00851; Wong et al. 2018, arXiv 1805.12514).
 
-Each unstable ReLU becomes a band of one slope (`relaxation`), which leaves an affine network with independent errors: e_0 of
+Each unstable ReLU becomes a band of one slope (`parallel_band`), which leaves an affine network with independent errors: e_0 of
 the pixels, with the radii r of the ball, and e_j of each ReLU j, with its half-width w_j. A value c' x of such a network lies
 within r |nu_0| + sum over j of w_j |nu_j| of its centre, where nu are the vectors that the transposed network makes of c.
 That is the dual objective J of Wong and Kolter (their theorem 1), written around its centre: with nu for their vectors,

@@ -52,13 +52,13 @@ SIGNALS = {
 }
 
 STRATEGIES = {
-    "I_B": "robustmia.inference.attacks.basic:IB",
-    "I_A": "robustmia.inference.attacks.basic:IA",
-    "I_V": "robustmia.inference.attacks.basic:IV",
-    "I_V_own": "robustmia.inference.attacks.basic:IVOwn",
-    "mean_log_odds": "robustmia.inference.attacks.basic:MeanLogOdds",
-    "log_odds": "robustmia.inference.attacks.basic:LogOdds",
-    "modified_entropy": "robustmia.inference.attacks.basic:ModifiedEntropy",
+    "I_B": "robustmia.inference.attacks.paper_attacks:IB",
+    "I_A": "robustmia.inference.attacks.paper_attacks:IA",
+    "I_V": "robustmia.inference.attacks.paper_attacks:IV",
+    "I_V_own": "robustmia.inference.attacks.paper_attacks:IVOwn",
+    "mean_log_odds": "robustmia.inference.attacks.paper_attacks:MeanLogOdds",
+    "log_odds": "robustmia.inference.attacks.score_attacks:LogOdds",
+    "modified_entropy": "robustmia.inference.attacks.score_attacks:ModifiedEntropy",
     "lira_online": "robustmia.inference.attacks.lira:LiRAOnline",
     "lira_online_fixed": "robustmia.inference.attacks.lira:LiRAOnlineFixed",
     "lira_offline": "robustmia.inference.attacks.lira:LiRAOffline",
@@ -68,7 +68,7 @@ STRATEGIES = {
     "rmia_offline": "robustmia.inference.attacks.rmia:RMIAOffline",
     "I_T": "robustmia.inference.attacks.attack_classifier:IT",
     "I_T_shadow": "robustmia.inference.attacks.attack_classifier:ITShadow",
-    "correctness": "robustmia.inference.attacks.basic:Correctness",
+    "correctness": "robustmia.inference.attacks.score_attacks:Correctness",
     "joint": "robustmia.inference.attacks.joint:Joint",
 }
 

@@ -1,4 +1,4 @@
-"""What Snakemake leaves to its workflows: a lock that ends with its holder, and reruns of what was cut off.
+"""What Snakemake leaves to its workflows: its terminal, a summary of failures, and reruns of what was cut off.
 
 The settings beside it are in profiles/default/config.yaml. Only faults for which there is no setting are patched, at the end of
 this file, one function for each.
@@ -7,17 +7,14 @@ this file, one function for each.
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from snakemake.jobs import GroupJob
 from snakemake.logging import logger
 
-from robustmia.errors import escape_control_characters
+from robustmia.errors import UserError
 from robustmia.workflow.failures import Failures
 from robustmia.workflow.gpu_lock import visible_gpus
 from robustmia.workflow.terminal import attach_terminal
@@ -38,24 +35,13 @@ def install_hooks(workflow: Any) -> Failures:
     return failures
 
 
-def hold_results(lock: FileLock) -> None:
-    """Keep other workflows from filling the same folder of results, until this process ends, however it does.
-
-    Ends this process with a line if another workflow holds the folder.
-
-    Args:
-        lock: on a file in the folder, whose content names the holder; it is given back when nobody refers to it any more.
-    """
-    file = Path(lock.lock_file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        holder = escape_control_characters(file.read_text(encoding="utf-8")) or "not known which"
-        sys.exit(
-            f"robustmia: another workflow ({holder}) is making results in {file.parent}; wait until it ends, or set results_dir "
-            "to another folder"
+def check_working_folder(snakefile: str) -> None:
+    """Raise `UserError` if Snakemake cannot keep its notes here, which it does for a dry run, too."""
+    if not os.access(".", os.W_OK):
+        raise UserError(
+            f"{os.getcwd()} cannot be written, and Snakemake keeps notes in the folder that it is started in; start it in another "
+            f"one: snakemake -s {snakefile}"
         )
-    file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
 
 
 def mark_stale(workflow: Any) -> None:

@@ -1,8 +1,4 @@
-"""Attacks that threshold one number of the target's own answer: those of the paper, the modified entropy, and correctness.
-
-I_B, I_A and I_V are of Song et al. 2019, section 3. Bounds b of z_k - z_y, 0 at y, are logits that make the true class least
-likely: their log odds are -log sum of exp b_k.
-"""
+"""Attacks that threshold one number of the target's own answer, on every signal: log odds, modified entropy, and correctness."""
 
 from __future__ import annotations
 
@@ -18,6 +14,9 @@ from robustmia.inference.scores import (
     negative_modified_entropy,
     negative_modified_entropy_of_probabilities,
 )
+
+PAPER_SIGNALS = ("benign", "adversarial", "targeted", "verified", OWN_VERIFIED)
+"""Those with an attack by log odds under a name of its own, in `paper_attacks`."""
 
 
 class ScoreAttack(Attack):
@@ -63,39 +62,7 @@ class LogOdds(ScoreAttack):
 
     def applies_to(self, signal: str) -> bool:
         """On its own signal; this very class on signals that are not of the paper."""
-        return (
-            signal == self.signal if self.signal else signal not in {kind.signal for kind in LogOdds.__subclasses__()}
-        )
-
-
-class IB(LogOdds):
-    """I_B: the log odds of the true class on the clean image."""
-
-    name, signal = "I_B", "benign"
-
-
-class IA(LogOdds):
-    """I_A: the log odds of the true class on the adversarial example."""
-
-    name, signal = "I_A", "adversarial"
-
-
-class IV(LogOdds):
-    """I_V: the log odds of the true class in the verified worst case, under the tightest bound."""
-
-    name, signal = "I_V", "verified"
-
-
-class IVOwn(LogOdds):
-    """I_V under the verifier that the model was trained with."""
-
-    name, signal = "I_V_own", OWN_VERIFIED
-
-
-class MeanLogOdds(LogOdds):
-    """The mean log odds of the true class over the targeted adversarial examples."""
-
-    name, signal = "mean_log_odds", "targeted"
+        return signal == self.signal if self.signal else signal not in PAPER_SIGNALS
 
 
 class ModifiedEntropy(ScoreAttack):
