@@ -4,6 +4,7 @@ from robustmia.workflow.job import job
 
 with job(snakemake):
     from robustmia.data.records import Records
+    from robustmia.data.split import duplicates, duplicates_in_words
     from robustmia.files.atomic import write_text
     from robustmia.files.tables import write_table
     from robustmia.inference.comparison import RunDecisions, RunSummary, compare
@@ -12,11 +13,13 @@ with job(snakemake):
     from robustmia.reporting.tables import render_text
 
     spec, files = snakemake.params.spec, iter(snakemake.input.records)
-    count, runs = len(Records.load(snakemake.input.data).labels), {}
+    images, runs = Records.load(snakemake.input.data).images, {}
     for run, method in spec["methods"].items():  # one after the other: the decisions of one run are all that has to fit
         results = [RecordResults.load(next(files)) for _ in spec["seeds"]]
-        runs[run] = RunSummary.of(method, RunDecisions.of(results, count))
-    table = compare(runs)
+        runs[run] = RunSummary.of(method, RunDecisions.of(results, len(images)))
+    sides = [(part.rows[part.is_member], part.rows[~part.is_member]) for part in results]  # the same for every run
+    copies = [(len(duplicates(images, *rows)), len(rows[1])) for rows in sides]
+    table = compare(runs).assign(duplicates=duplicates_in_words(*max(copies)))
     write_table(table.assign(dataset=spec["dataset"])[["dataset", *table]], snakemake.output.csv)
     text, words = conclusions_table(table), "\n\n".join(conclusions_text(table))
     for form in ("markdown", "html"):

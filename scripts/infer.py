@@ -5,6 +5,7 @@ from robustmia.workflow.job import job
 with job(snakemake):
     import numpy as np
 
+    from robustmia.data.records import load_names
     from robustmia.data.split import Split
     from robustmia.files.signals import ShadowSignals, SignalLogits
     from robustmia.files.tables import write_table
@@ -23,6 +24,7 @@ with job(snakemake):
         spec["own_verifier"],
         spec["in_verified_ball"],
         ShadowSignals.load(names, snakemake.input.shadows, rows),
+        load_names(snakemake.input.data)[rows],
     )
     for name, table in vars(tables).items():
         write_table(table, snakemake.output[name])

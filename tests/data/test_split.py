@@ -7,7 +7,7 @@ import pytest
 
 from helpers import refused
 from robustmia.data.records import Records
-from robustmia.data.split import Split, draw_split
+from robustmia.data.split import Split, draw_split, duplicates, duplicates_in_words
 from robustmia.settings import SplitSettings
 
 
@@ -53,3 +53,19 @@ def test_splits_that_cannot_be_drawn_are_named(digits):
         draw_split(digits, SplitSettings(members_per_class=174), seed=0)
     with refused("split", "member_fraction", "members_per_class"):
         draw_split(digits, SplitSettings(), seed=0)
+
+
+def test_images_on_both_sides_of_a_split_are_counted():
+    images = np.random.default_rng(0).integers(256, size=(20, 3, 4, 4), dtype=np.uint8)
+    images[15], images[16], images[17] = (
+        images[2],
+        images[2],
+        images[16],
+    )  # two copies of a member; one more of a non-member
+    images[18, 0, 0, 0] += 1
+    members, nonmembers = np.arange(10), np.arange(10, 20)
+    assert duplicates(images, members, nonmembers).tolist() == [15, 16, 17]
+    assert duplicates_in_words(3, 10).startswith("3 of 10 non-members (30.0 %)")
+    assert "Remove duplicates" in duplicates_in_words(3, 10)
+    assert "Remove" not in duplicates_in_words(1, 100)
+    assert duplicates_in_words(0, 100) == ""

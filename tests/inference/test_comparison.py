@@ -12,6 +12,7 @@ from robustmia.inference.comparison import (
     RunSummary,
     bootstrap_interval,
     compare,
+    hoeffding,
     holm,
     strongest_attack,
     swap_test,
@@ -120,3 +121,31 @@ def test_intervals_cover_the_accuracy_of_fresh_records():
         found = compare({"r": RunSummary.of("pgd", run_decisions({"s/a/split": 0.6}, seeds=1, source=source))}).iloc[0]
         covered += found.accuracy_low <= 0.6 <= found.accuracy_high
     assert covered >= 52
+
+
+def few_records(members: int, nonmembers: int, right: float, source: int) -> RunSummary:
+    """One target model and decisions that are right with a probability on each side."""
+    random = np.random.default_rng(source)
+    is_member = np.arange(members + nonmembers) < members
+    decisions = np.where(is_member, random.random(len(is_member)) < right, random.random(len(is_member)) > right)
+    weights = np.where(is_member, 0.5 / members, -0.5 / nonmembers)
+    return RunSummary("pgd", "s/a/split", decisions[None].astype(float), weights[None])
+
+
+@pytest.mark.parametrize(("members", "nonmembers"), [(2, 2000), (3, 3), (29, 500), (40, 40), (2000, 2)])
+@pytest.mark.parametrize("right", [0.5, 0.9, 1.0])
+def test_intervals_are_possible_and_cover_with_few_records_too(members, nonmembers, right):
+    covered = 0
+    for source in range(30):
+        natural = replace(few_records(members, nonmembers, 0.5, source + 1000), method="natural")
+        table = compare({"natural": natural, "pgd": few_records(members, nonmembers, right, source)}).set_index("run")
+        row = table.loc["pgd"]
+        assert 0 <= row.accuracy_low <= row.accuracy + 1e-9 <= row.accuracy_high + 2e-9 <= 1 + 2e-9
+        assert -1 <= row.difference_low <= row.difference <= row.difference_high <= 1
+        covered += row.accuracy_low <= right <= row.accuracy_high
+    assert covered >= 26
+
+
+def test_hoeffding_by_hand():
+    """ln 40 = 3.689; a side of 8 and one without end: sqrt(3.689 / 64)."""
+    assert hoeffding(8, 10**12) == pytest.approx(0.24008, abs=1e-4)

@@ -15,12 +15,14 @@ def test_records_have_scores_risks_and_changes():
         record_results(0, {"all/joint/split": 0.7}, source=1),
         record_results(0, {"all/joint/split": 0.6}, source=2),
     )
-    table = record_table(robust, natural)
+    names = np.array([f"file{row}" for row in range(RECORDS)])
+    table = record_table(robust, natural, names)
+    assert table.name.tolist() == [f"file{row}" for row in robust.rows]
     assert table.record.tolist() == robust.rows.tolist()
     assert table.member.tolist() == robust.is_member.tolist()
     np.testing.assert_allclose(table.score_all_joint, robust.scores[0], rtol=1e-3)
     np.testing.assert_allclose(table.risk_change_all_joint, robust.risks[0] - natural.risks[0], rtol=1e-3, atol=1e-6)
-    assert "risk_change_all_joint" not in record_table(natural, None)
+    assert "risk_change_all_joint" not in record_table(natural, None, names)
 
 
 def test_the_risk_table_has_every_record_and_its_change_is_from_the_same_seed():

@@ -22,6 +22,8 @@ class Records:
     """K names."""
     in_training_set: np.ndarray | None = None
     """bool [N]: the data set's own training set; None where it has no such split."""
+    names: np.ndarray | None = None
+    """str [N]: the file of each record, or its set and index in the original data set; None: its row alone names it."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -33,7 +35,8 @@ class Records:
         """Write one `.npz`, not compressed, since every job reads it."""
         own_split = np.zeros(0, bool) if self.in_training_set is None else self.in_training_set
         arrays = {"images": self.images, "labels": self.labels, "class_names": np.array(self.class_names)}
-        save_arrays(path, arrays | {"in_training_set": own_split}, compressed=False)
+        names = np.arange(len(self.labels)).astype(str) if self.names is None else self.names
+        save_arrays(path, arrays | {"in_training_set": own_split, "names": names}, compressed=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Records:
@@ -41,4 +44,10 @@ class Records:
         arrays = load_arrays(path)
         own_split = arrays["in_training_set"]
         names = tuple(str(name) for name in arrays["class_names"])
-        return cls(arrays["images"], arrays["labels"], names, own_split if len(own_split) else None)
+        own = own_split if len(own_split) else None
+        return cls(arrays["images"], arrays["labels"], names, own, arrays["names"])
+
+
+def load_names(path: str | Path) -> np.ndarray:
+    """The names of all records, str [N], without their images; a damaged file is a `DamagedError`."""
+    return load_arrays(path, ("names",))["names"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from robustmia.data.records import Records
 from robustmia.errors import UserError
 from robustmia.files.arrays import load_arrays, save_arrays
 from robustmia.settings import SplitSettings
+
+MANY_DUPLICATES = 0.01  # of the non-members, above which they matter
 
 
 @dataclass(frozen=True)
@@ -79,3 +82,25 @@ def _stratified_sets(
         members.append(rows[:count])
         nonmembers.append(rows[count:])
     return np.concatenate(members), np.concatenate(nonmembers)
+
+
+def duplicates(images: np.ndarray, members: np.ndarray, nonmembers: np.ndarray) -> np.ndarray:
+    """Rows of the non-members that have exactly the same image as a member; no attack can tell such records apart.
+
+    Args:
+        images: of all records, [N, C, H, W].
+        members: rows.
+        nonmembers: rows.
+    """
+    seen = {hashlib.sha256(images[row].tobytes()).digest() for row in members}
+    return np.array([row for row in nonmembers if hashlib.sha256(images[row].tobytes()).digest() in seen], np.int64)
+
+
+def duplicates_in_words(count: int, nonmembers: int) -> str:
+    """How many non-members are duplicates, and what that means, in a sentence; none are not worth one."""
+    if not count:
+        return ""
+    part = f"{count} of {nonmembers} non-members ({100 * count / nonmembers:.1f} %) have exactly the same image as a member"
+    if count <= MANY_DUPLICATES * nonmembers:
+        return f"{part}."
+    return f"{part}; no attack can tell them apart, so that membership inference looks weaker than it is. Remove duplicates from the data set."

@@ -35,7 +35,10 @@ def load_both_sets(dataset: type[VisionDataset], data_dir: Path, folder: str) ->
     labels = np.concatenate([np.asarray(train.targets), np.asarray(test.targets)]).astype(np.int64)
     in_training_set = np.arange(len(labels)) < len(train.data)
     channels_first = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    return Records(np.ascontiguousarray(channels_first), labels, tuple(train.classes), in_training_set)
+    names = np.array(
+        [f"{name}/{index}" for name, part in (("train", train), ("test", test)) for index in range(len(part.data))]
+    )
+    return Records(np.ascontiguousarray(channels_first), labels, tuple(train.classes), in_training_set, names)
 
 
 def check_content(records: Records, sha256: str, folder: Path) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from robustmia.data.source import Source
 from robustmia.errors import UserError
+from robustmia.settings import FilePath
 
 if TYPE_CHECKING:
     from robustmia.data.records import Records
@@ -20,7 +21,7 @@ class Yale(Source):
     """The cropped release, `CroppedYale/yaleBNN/*.pgm`, as a folder or as the zip it comes in, which is read in place."""
 
     name: Literal["yale"]
-    path: str = Field("CroppedYale.zip", description="the zip or the folder, seen from `data_dir`")
+    path: FilePath = Field(Path("CroppedYale.zip"), description="the zip or the folder, relative to `data_dir`")
 
     def check(self, data_dir: Path) -> None:
         """The files cannot be downloaded: say so before any job starts."""
@@ -57,4 +58,6 @@ class Yale(Source):
                 f"{path}: {len(files)} images of {len(subjects)} subjects, but the release has {IMAGES} of {SUBJECTS}; "
                 "fetch it again"
             )
-        return Records(read_images(files), np.array(labels, np.int64), tuple(folder.name for folder in subjects))
+        names = np.array([f"{subjects[label].name}/{file.name}" for label, file in zip(labels, files, strict=True)])
+        classes = tuple(folder.name for folder in subjects)
+        return Records(read_images(files), np.array(labels, np.int64), classes, names=names)

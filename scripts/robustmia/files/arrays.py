@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,12 @@ def save_arrays(path: str | Path, arrays: dict[str, np.ndarray], compressed: boo
         save(place, allow_pickle=False, **{**arrays, NAMES: np.array(list(arrays))})
 
 
-def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
+def load_arrays(path: str | Path, wanted: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Read what `save_arrays` wrote.
+
+    Args:
+        path: the file.
+        wanted: the arrays that are read; None: all of them.
 
     Raises:
         DamagedError: the content is not what was written.
@@ -30,7 +35,7 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
+            arrays = {name: archive[name] for name in archive.files if wanted is None or name in (NAMES, *wanted)}
     except MemoryError:  # says nothing of the file
         raise
     except Exception as error:  # numpy, zipfile and zlib have a dozen kinds for a damaged file; all mean the same here
@@ -39,6 +44,6 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
             raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
         raise DamagedError(path, first_line(error)) from error
     names = arrays.pop(NAMES, None)
-    if names is None or list(names) != list(arrays):
+    if names is None or [name for name in names if wanted is None or name in wanted] != list(arrays):
         raise DamagedError(path, "arrays are missing")
     return arrays

@@ -19,6 +19,7 @@ from robustmia.inference.thresholds import HONEST
 DRAWS = 2000
 ELEMENTS_AT_ONCE = 2**24  # of a block of draws
 SPLITS = 20
+FEW_RECORDS = 30  # members or non-members, below which a bootstrap is too narrow
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,15 @@ def bootstrap_interval(gains: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def hoeffding(members: int, nonmembers: int) -> float:
+    """Half the width of a 95 % confidence interval of a balanced accuracy, whatever the decisions in [0, 1] (Hoeffding 1963, theorem 2)."""
+    return float(np.sqrt(np.log(2.0 / 0.05) * (1.0 / members + 1.0 / nonmembers) / 8.0))
+
+
 def swap_test(gains: np.ndarray) -> float:
     """Two-sided p-value of a sum of differences, under the hypothesis that for each record the two models may be swapped.
 
-    An exact permutation test by 2,000 random swaps with a fixed seed (Fisher's sign flips); never below 1/2001.
+    A Monte Carlo permutation test by 2,000 random swaps with a fixed seed (Fisher's sign flips); never below 1/2001.
 
     Args:
         gains: [N], for each record what it adds to the difference.
@@ -198,7 +204,7 @@ COLUMNS = (
 
 
 def _row(run: str, summary: RunSummary) -> dict:
-    low, high = _accuracy_interval(summary.decisions, summary.weights)
+    low, high = _interval(summary.decisions, summary.weights, largest=0.5)
     by_seed = summary.accuracies
     return {
         "run": run,
@@ -207,33 +213,40 @@ def _row(run: str, summary: RunSummary) -> dict:
         "seeds": len(by_seed),
         "accuracy": by_seed.mean(),
         "accuracy_sd": by_seed.std(ddof=1) if len(by_seed) > 1 else None,
-        "accuracy_low": low,
-        "accuracy_high": high,
+        "accuracy_low": 0.5 + low,
+        "accuracy_high": 0.5 + high,
     }
 
 
-def _accuracy_interval(decisions: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Of the mean accuracy over target models; decisions are centred on each side's mean, so that the sides' sizes, drawn too, add nothing."""
-    members, nonmembers = weights > 0, weights < 0
-    centred = decisions.copy()
-    for side in (members, nonmembers):
-        count = side.sum(axis=1, keepdims=True)
-        centred -= np.where(side, np.where(side, decisions, 0.0).sum(axis=1, keepdims=True) / count, 0.0)
-    mean = 0.5 + (decisions * weights).sum(axis=1).mean()
-    low, high = bootstrap_interval((centred * weights).mean(axis=0)[(weights != 0).any(axis=0)])
-    return mean + low, mean + high
+def _interval(decisions: np.ndarray, weights: np.ndarray, largest: float) -> tuple[float, float]:
+    """Of what decisions add up to with their weights, in the mean over target models, within -largest and largest.
+
+    They are centred on each side's mean, so that the sides' sizes, drawn too, add nothing.
+    """
+    sides = (weights > 0, weights < 0)
+    counts = [side.sum(axis=1, keepdims=True) for side in sides]
+    mean = (decisions * weights).sum(axis=1).mean()
+    if min(count.min() for count in counts) < FEW_RECORDS:
+        half = 2.0 * largest * hoeffding(*(int(count.min()) for count in counts))
+        low, high = -half, half
+    else:
+        centred = decisions.copy()
+        for side, count in zip(sides, counts, strict=True):
+            centred -= np.where(side, np.where(side, decisions, 0.0).sum(axis=1, keepdims=True) / count, 0.0)
+        low, high = bootstrap_interval((centred * weights).mean(axis=0)[(weights != 0).any(axis=0)])
+    return max(-largest, mean + low), min(largest, mean + high)
 
 
 def _difference(summary: RunSummary, natural: RunSummary) -> dict:
     changed = summary.decisions - natural.decisions
     gains = changed * summary.weights
     by_seed = gains.sum(axis=1)
-    low, high = _accuracy_interval(changed, summary.weights)
+    low, high = _interval(changed, summary.weights, largest=1.0)
     agree = bool((np.sign(by_seed) == np.sign(by_seed.mean())).all()) if len(by_seed) > 1 else None
     return {
         "difference": by_seed.mean(),
-        "difference_low": low - 0.5,
-        "difference_high": high - 0.5,
+        "difference_low": low,
+        "difference_high": high,
         "p_records": swap_test(gains.mean(axis=0)),
         "p_seeds": _p_over_seeds(by_seed),
         "seeds_agree": agree,

@@ -48,6 +48,7 @@ def evaluate(
     own_verifier: str | None = None,
     in_verified_ball: Iterable[str] = (),
     shadows: ShadowSignals | None = None,
+    names: np.ndarray | None = None,
 ) -> tuple[Results, RecordResults]:
     """Run every attack on every signal.
 
@@ -60,13 +61,15 @@ def evaluate(
         own_verifier: the verifier that the model was trained with, if it was.
         in_verified_ball: the signals whose images all lie in the ball of the verified one.
         shadows: of the shadow models; None: there are none.
+        names: of the records, str [n] in the order of `rows`, for the message of an error; None: their rows.
 
     Raises:
         SoundnessError: an attack does what the verified bounds rule out.
     """
     verified = signals.get("verified")
     if verified is not None:
-        require_sound("{dataset}/{run}/seed{seed}".format(**identity), verified, signals, in_verified_ball)
+        target, named = "{dataset}/{run}/seed{seed}".format(**identity), rows.astype(str) if names is None else names
+        require_sound(target, verified, signals, in_verified_ball, named)
     if isinstance(verified, VerifiedBounds) and own_verifier in verified.verifiers:
         signals = signals | {OWN_VERIFIED: verified.under(str(own_verifier))}
     records = EvaluationSet.of(next(iter(signals.values())), shadows.in_mask if shadows else None)

@@ -16,18 +16,20 @@ MOST_AT_RISK = 0.05  # part of the members
 SIGNIFICANT_DIGITS = 4  # of scores and risks in tables for people
 
 
-def record_table(results: RecordResults, natural: RecordResults | None) -> pd.DataFrame:
+def record_table(results: RecordResults, natural: RecordResults | None, names: np.ndarray) -> pd.DataFrame:
     """A row for each record of one target model.
 
     Args:
         results: of the target model.
         natural: of the naturally trained model of the same seed, with the same records; None: there is none, or the target is it.
+        names: of all records of the data set, str [N].
 
     Returns:
-        `record` (its row in the data set), `label`, `member`, and for each strategy on each signal `score_*`, `risk_*` (the
+        `record` (its row in the data set), `name` (its file, or its set and index), `label`, `member`, and for each strategy on each signal `score_*`, `risk_*` (the
         calibrated probability that the record is a member) and `risk_change_*` from natural training.
     """
-    columns: dict[str, np.ndarray] = {"record": results.rows, "label": results.labels, "member": results.is_member}
+    columns: dict[str, np.ndarray] = {"record": results.rows, "name": names[results.rows]}
+    columns |= {"label": results.labels, "member": results.is_member}
     for position, attack in enumerate(results.attacks):
         name = str(attack).replace("/", "_")
         columns[f"score_{name}"] = _rounded(results.scores[position])

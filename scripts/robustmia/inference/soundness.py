@@ -17,7 +17,9 @@ class SoundnessError(Exception):
     """A bound is wrong, or it was computed for another model or ball: a defect of the project, not of the user's settings."""
 
 
-def require_sound(name: str, bounds: SignalLogits, signals: dict[str, SignalLogits], in_ball: Iterable[str]) -> None:
+def require_sound(
+    name: str, bounds: SignalLogits, signals: dict[str, SignalLogits], in_ball: Iterable[str], records: np.ndarray
+) -> None:
     """Check bounds against the logits of other signals of the same records.
 
     Args:
@@ -25,6 +27,7 @@ def require_sound(name: str, bounds: SignalLogits, signals: dict[str, SignalLogi
         bounds: upper bounds of z_k - z_y over the verified ball.
         signals: logits by signal, [N, K]; of `targeted` [N, K, K], an image for each class.
         in_ball: the signals whose images all lie in the verified ball.
+        records: names of the members, then of the non-members, str [n].
 
     Raises:
         SoundnessError: a record that the bounds certify is misclassified, or a margin is above its bound by more than rounding.
@@ -32,17 +35,23 @@ def require_sound(name: str, bounds: SignalLogits, signals: dict[str, SignalLogi
     for signal in in_ball:
         logits = signals[signal]
         sides = (
-            ("member", bounds.members, logits.members, bounds.member_labels),
-            ("non-member", bounds.nonmembers, logits.nonmembers, bounds.nonmember_labels),
+            ("member", bounds.members, logits.members, bounds.member_labels, records[: len(bounds.members)]),
+            (
+                "non-member",
+                bounds.nonmembers,
+                logits.nonmembers,
+                bounds.nonmember_labels,
+                records[len(bounds.members) :],
+            ),
         )
-        for side, upper, z, labels in sides:
+        for side, upper, z, labels, named in sides:
             images = z.shape[1] if z.ndim == 3 else 1
             repeated = (np.repeat(upper, images, axis=0), z.reshape(-1, z.shape[-1]), np.repeat(labels, images))
-            _require_side(f"{name}: {side}", *repeated, signal, images)
+            _require_side(f"{name}: {side}", *repeated, signal, np.repeat(named, images))
 
 
 def _require_side(
-    name: str, bounds: np.ndarray, logits: np.ndarray, labels: np.ndarray, signal: str, images: int
+    name: str, bounds: np.ndarray, logits: np.ndarray, labels: np.ndarray, signal: str, records: np.ndarray
 ) -> None:
     margins = logits - logits[np.arange(len(labels)), labels, None]
     allowed = ROUNDING * np.abs(logits).max(axis=1, keepdims=True)
@@ -52,7 +61,7 @@ def _require_side(
         image = broken[0]
         worst = int((margins - bounds)[image].argmax())
         raise SoundnessError(
-            f"{name} {image // images} of class {labels[image]}: the {signal} signal puts class {worst} ahead by "
+            f"{name} {records[image]} of class {labels[image]}: the {signal} signal puts class {worst} ahead by "
             f"{margins[image, worst]:.6g}, above its bound of {bounds[image, worst]:.6g} ({len(broken)} such images); "
             "a bound is wrong, or files of different models were mixed: delete the signals of this model and run again, "
             "and report it if it comes back"

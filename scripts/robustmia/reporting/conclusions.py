@@ -66,7 +66,8 @@ def conclusions_text(comparison: pd.DataFrame) -> list[str]:
         "membership decisions under the defense's model and under the natural one, corrected for the number of defenses "
         "(Holm). " + _scope(int(comparison.seeds.max()))
     )
-    return paragraphs
+    copies = comparison.get("duplicates", pd.Series([None])).iloc[0]
+    return [*paragraphs, str(copies)] if isinstance(copies, str) and copies else paragraphs
 
 
 def _scope(seeds: int) -> str:

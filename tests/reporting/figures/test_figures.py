@@ -14,15 +14,16 @@ import pytest
 import seaborn as sns
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Drawing
+from pydantic import ValidationError
 
+from helpers import refused
 from reporting_helpers import robustness_and_membership
 from robustmia.config.registry import FIGURES
 from robustmia.data.records import Records
-from robustmia.errors import UserError
 from robustmia.files.signals import Examples
 from robustmia.files.tables import write_table
 from robustmia.reporting.figures.base import Figure, FigureData
-from robustmia.reporting.figures.style import save, style
+from robustmia.reporting.figures.style import ending, save, shortened, style
 from robustmia.reporting.tables import leakage_and_gap
 
 FIRST, SECOND = ((*color, 1.0) for color in sns.color_palette("colorblind")[:2])
@@ -355,7 +356,7 @@ def test_the_members_most_at_risk_are_shown_with_both_risks(draw):
     records = records_of(["even", "odd"], images)
     figure = draw("most_at_risk", ["natural", "pgd"], risks(), records)
     shown = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_title() for axis in shown] == ["odd", "odd", "even", "even"]
+    assert [axis.get_title() for axis in shown] == ["odd\n1", "odd\n3", "even\n0", "even\n2"]
     assert [axis.get_xlabel() for axis in shown] == ["21 → 91", "31 → 61", "11 → 31", "51 → 41"]
     np.testing.assert_allclose(shown[0].images[0].get_array(), images[1, 0] / 255)
     assert figure.axes[0].get_ylabel() == "pgd"
@@ -447,6 +448,14 @@ def test_settings_of_a_figure_are_its_size_font_and_colours(draw):
     assert drawing.get_size_inches().tolist() == [5.0, 3.0]
     assert drawing.axes[0].xaxis.label.get_fontsize() == 11.0
     assert drawing.axes[0].lines[0].get_color() == sns.color_palette("Set2")[0]
-    with pytest.raises(UserError) as caught:
+    with refused("palette", "'no such'", error=ValidationError):
         draw("training_curves", ["a"], table, palette="no such")
-    assert "palette" in str(caught.value)
+
+
+def test_names_from_data_are_text_and_no_formulas(draw):
+    for name in ("$$", "$a$", "$x_{$", "\\frac"):
+        drawing = plt.figure()
+        drawing.text(0, 0, shortened(name))
+        drawing.text(0, 0, ending(name))
+        drawing.canvas.draw()
+        plt.close(drawing)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -17,7 +15,7 @@ class Accuracies(Figure):
 
     table = "robustness"
     content = "clean, adversarial and verified accuracy of each run"
-    height: PositiveFloat = 3.6
+    height: Inches = 3.6
 
     def draw(self, data: FigureData) -> Drawing:
         """Clean, adversarial and verified accuracy of each run: filled on non-members, hollow on members, a tick for each seed."""

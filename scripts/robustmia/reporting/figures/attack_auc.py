@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 from robustmia.reporting.labels import spaced, symbol
 
 if TYPE_CHECKING:
@@ -19,8 +17,8 @@ class AttackAUC(Figure):
     table = "membership_inference"
     content = "AUC of every attack on every signal"
     quotes = ()
-    width: PositiveFloat = 4.6
-    height: PositiveFloat = 7.6
+    width: Inches = 4.6
+    height: Inches = 7.6
 
     def draw(self, data: FigureData) -> Drawing:
         """AUC of every strategy on every signal against each run, mean over seeds; a strategy's AUC needs no threshold."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, field_validator
 
 from robustmia.settings import Settings
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from robustmia.data.records import Records
     from robustmia.files.signals import Examples
+
+Inches = Annotated[float, Field(ge=1.0, le=50.0)]
+PALETTES = ("deep", "muted", "bright", "pastel", "dark", "colorblind")
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,24 @@ class Figure(Settings):
     needs_shadow_models: ClassVar[bool] = False
     """Whether there is such a figure with shadow models only."""
 
-    width: PositiveFloat = Field(3.4, description="inches; 3.4 is a column of a two-column paper")
-    height: PositiveFloat = Field(2.8, description="inches")
+    width: Inches = Field(3.4, description="inches; 3.4 is a column of a two-column paper")
+    height: Inches = Field(2.8, description="inches")
     font_size: Annotated[float, Field(ge=4.0, le=30.0)] = Field(8.0, description="points; tick labels are one smaller")
     palette: str = Field("colorblind", description="a seaborn palette")
 
-    def draw(self, data: FigureData) -> Drawing:
-        """The figure, as a matplotlib figure.
+    @field_validator("palette")
+    @classmethod
+    def _known(cls, palette: str) -> str:
+        """Seaborn is asked only for other palettes than its own six, since its import takes longer than all else here."""
+        if palette not in PALETTES:
+            import seaborn
 
-        Raises:
-            UserError: the palette is not known.
-        """
+            try:
+                seaborn.color_palette(palette, 2)
+            except ValueError:
+                raise ValueError(f"{palette!r} is no palette of seaborn's; use one of {', '.join(PALETTES)}") from None
+        return palette
+
+    def draw(self, data: FigureData) -> Drawing:
+        """The figure, as a matplotlib figure."""
         raise TypeError(f"{type(self).__name__} does not define draw()")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -19,7 +17,7 @@ class Examples(Figure):
     shows_examples = True
     shows_images = True
     quotes = ("adversarial",)
-    height: PositiveFloat = 4.6
+    height: Inches = 4.6
 
     def draw(self, data: FigureData) -> Drawing:
         """Non-members, what the attack adds to them (magnified) and what each run's model then says."""

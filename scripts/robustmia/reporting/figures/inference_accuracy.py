@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 from robustmia.reporting.labels import PAPER_STRATEGIES, symbol
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ class InferenceAccuracy(Figure):
 
     table = "membership_inference"
     content = "inference accuracy of each run with confidence intervals"
-    height: PositiveFloat = 4.2
+    height: Inches = 4.2
 
     def draw(self, data: FigureData) -> Drawing:
         """Balanced accuracy of each strategy against each run: filled under the honest rule, hollow under the oracle."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 from robustmia.reporting.labels import spaced, symbol
 
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ class LeakageAndGap(Figure):
     table = "leakage_and_gap"
     content = "leakage against the robust generalisation gap"
     quotes = ("adversarial",)
-    height: PositiveFloat = 3.2
+    height: Inches = 3.2
 
     def draw(self, data: FigureData) -> Drawing:
         """Honest accuracy of I_A against the robust generalisation gap; the line is the correctness baseline, 1/2 + gap / 2."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 from robustmia.reporting.labels import SIGNAL_TITLES
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ class LossHistogram(Figure):
 
     table = "loss_histogram"
     content = "losses of members and non-members"
-    height: PositiveFloat = 6.8
+    height: Inches = 6.8
 
     def draw(self, data: FigureData) -> Drawing:
         """Cross-entropy of members and non-members for each run and signal, as a part of each side's records."""

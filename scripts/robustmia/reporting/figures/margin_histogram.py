@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -19,7 +17,7 @@ class MarginHistogram(Figure):
     content = "verified margins of members and non-members"
     quotes = ("verified",)
     needs_signal = "verified"
-    height: PositiveFloat = 6.8
+    height: Inches = 6.8
 
     def draw(self, data: FigureData) -> Drawing:
         """The highest bound of z_k - z_y of members and non-members for each run; left of the line a record is verified."""

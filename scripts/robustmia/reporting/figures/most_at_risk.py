@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -23,13 +21,14 @@ class MostAtRisk(Figure):
     shows_images = True
     quotes = ()
     needs_shadow_models = True
-    height: PositiveFloat = 4.6
+    height: Inches = 4.6
 
     def draw(self, data: FigureData) -> Drawing:
         """The members whose risk each defense raises most over natural training, of the first seed: risk there, and here."""
-        from robustmia.reporting.figures.style import GREY, grid, shortened, show_image
+        from robustmia.reporting.figures.style import GREY, ending, grid, shortened, show_image
 
         table, runs, records = data.table, data.runs, data.records
+        record_names = records.names if records.names is not None else [f"{row}" for row in range(len(records.labels))]
         first = table[(table.seed == table.seed.iloc[0]) & table.member].dropna(subset=["risk_change"])
         shown = [run for run in runs if (first.run == run).any()]
         drawing, axes = grid(max(1, len(shown)), IMAGES, self)
@@ -40,7 +39,8 @@ class MostAtRisk(Figure):
             for axis, record in zip(axes[row], most.itertuples(), strict=False):
                 axis.set_axis_on()
                 show_image(axis, records.images[record.record] / 255.0)
-                axis.set_title(shortened(records.class_names[record.label]), pad=2, fontsize=self.font_size - 1.5)
+                named = f"{shortened(records.class_names[record.label])}\n{ending(record_names[record.record])}"
+                axis.set_title(named, pad=2, fontsize=self.font_size - 3.0)
                 before = record.risk - record.risk_change
                 axis.set_xlabel(
                     f"{100 * before:.0f} → {100 * record.risk:.0f}", labelpad=1, fontsize=self.font_size - 2.0

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 from robustmia.reporting.labels import spaced
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ class RiskAgreement(Figure):
     content = "whether runs and seeds agree on which members are at risk"
     quotes = ()
     needs_shadow_models = True
-    height: PositiveFloat = 3.2
+    height: Inches = 3.2
 
     def draw(self, data: FigureData) -> Drawing:
         """Rank correlation of members' risks between runs of one seed, and on the diagonal between seeds of one run; means.

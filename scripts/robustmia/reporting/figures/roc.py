@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 from robustmia.reporting.labels import PAPER_STRATEGIES, SIGNAL_TITLES, spaced, symbol
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ class ROC(Figure):
 
     table = "roc"
     content = "ROC curves"
-    height: PositiveFloat = 6.6
+    height: Inches = 6.6
 
     def draw(self, data: FigureData) -> Drawing:
         """Log-log ROC of each strategy: mean over seeds, and the mean 95 % interval over members as a band."""

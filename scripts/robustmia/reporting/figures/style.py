@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from itertools import cycle
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import matplotlib
 
@@ -19,7 +19,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Drawing
 
-from robustmia.errors import UserError, first_line
 from robustmia.files.atomic import atomic_path
 from robustmia.reporting.figures.base import Figure
 from robustmia.reporting.labels import spaced
@@ -52,10 +51,7 @@ def save(drawing: Drawing, paths: Sequence[str | Path]) -> None:
 
 def palette(figure: Figure, count: int) -> list[tuple[float, float, float]]:
     """So many colours."""
-    try:
-        return sns.color_palette(figure.palette, count)
-    except ValueError as error:
-        raise UserError(f"figures.*.palette: {first_line(error)}; name one of seaborn's palettes") from error
+    return sns.color_palette(figure.palette, count)
 
 
 def colors_of(names: Sequence[str], figure: Figure) -> dict[str, tuple[float, float, float]]:
@@ -100,8 +96,14 @@ def show_image(axis: Axes, pixels: np.ndarray) -> None:
 
 
 def shortened(name: str) -> str:
-    """A class name that fits below a small image."""
-    return name if len(name) <= 9 else f"{name[:8]}…"
+    """A class name that fits below a small image; matplotlib would take what is between two dollar signs for a formula."""
+    return (name if len(name) <= 9 else f"{name[:8]}…").replace("$", r"\$")
+
+
+def ending(name: str) -> str:
+    """The end of a file's name, which tells files apart, without its suffix, as it fits above a small image."""
+    stem = str(PurePath(name).with_suffix(""))
+    return (stem if len(stem) <= 10 else f"…{stem[-9:]}").replace("$", r"\$")
 
 
 def rotate_run_names(axis: Axes) -> None:

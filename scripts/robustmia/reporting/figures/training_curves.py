@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import PositiveFloat
-
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure, FigureData, Inches
 from robustmia.reporting.labels import spaced
 
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ class TrainingCurves(Figure):
     table = "training_history"
     content = "accuracies while training"
     quotes = ()
-    height: PositiveFloat = 5.4
+    height: Inches = 5.4
 
     def draw(self, data: FigureData) -> Drawing:
         """Accuracy of members and non-members while training, clean and adversarial: mean and range over seeds."""
