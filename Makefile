@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Jobs and tests find the package themselves.
 PACKAGE := PYTHONPATH=scripts python
 
-.PHONY: help setup run test test-slurm lint format dag docs lock bench clean
+.PHONY: help setup run test fuzz test-slurm lint format dag docs lock bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,6 +31,9 @@ run: setup  ## the whole pipeline on config.yaml, then the main table
 
 test: setup  ## every test (ROBUSTMIA_SHARED=/path/to/shared adds those on real data)
 	@pytest -n 2 --dist loadgroup
+
+fuzz: setup  ## look for configurations that are met badly: make fuzz SECONDS=600
+	@PYTHONPATH=scripts:tests python tests/config/fuzz.py $(or $(SECONDS),600)
 
 test-slurm: setup  ## the tests on a throw-away SLURM (as root, with slurm-wlm, slurmdbd, munge and mariadb-server)
 	@pytest tests/slurm

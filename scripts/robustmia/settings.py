@@ -6,14 +6,57 @@ given such a group as {"class": "module:Class", "settings": {...}}, see `chosen`
 
 from __future__ import annotations
 
+import math
+import os
+import re
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+
+from robustmia.errors import escape_control_characters
+
+LARGEST = 1e30
+"""Numbers above it overflow in single precision before they are of use."""
+LONGEST_PATH = 1000  # characters; file systems allow 4,096, of which names of results take some
+
+
+def _ratio(value: Any) -> Any:
+    """A ratio of two numbers, such as "8/255", as a number."""
+    if isinstance(value, str) and (found := re.fullmatch(r"\s*([\d.]+)\s*/\s*([\d.]+)\s*", value)):
+        try:
+            return float(found[1]) / float(found[2])
+        except (ValueError, ZeroDivisionError):
+            return value
+    return value
+
+
+def _expanded(path: Path) -> Path:
+    """With `~` and environment variables filled in."""
+    text = str(path)
+    if text != escape_control_characters(text):
+        raise ValueError(f"{escape_control_characters(text)!r} has control characters; correct the path")
+    if len(text) > LONGEST_PATH:
+        raise ValueError(f"a path of {len(text)} characters; at most {LONGEST_PATH} are allowed")
+    expanded = os.path.expanduser(os.path.expandvars(text))
+    if unknown := re.search(r"\$(\w+|\{[^}]*\})", expanded):
+        raise ValueError(f"{text}: the environment has no variable {unknown[0]}; set it or correct the path")
+    if expanded.startswith("~"):
+        raise ValueError(f"{text}: there is no such user; correct the path")
+    return Path(expanded)
+
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 AtLeastTwo = Annotated[int, Field(ge=2)]
+LayerSize = Annotated[int, Field(ge=1, le=10_000)]
+"""Channels, units or layers of a network."""
+Length = Annotated[float, BeforeValidator(_ratio, json_schema_input_type=float | str), Field(ge=0.0)]
+"""A length in pixel values, 0 or more; a text such as "8/255" is a ratio."""
+PositiveLength = Annotated[float, BeforeValidator(_ratio, json_schema_input_type=float | str), Field(gt=0.0)]
+FilePath = Annotated[Path, AfterValidator(_expanded)]
+"""A path in which `~` and environment variables are filled in."""
 Norm = Literal["linf", "l2"]
 NORM_NAMES = {"linf": "l-inf", "l2": "l2"}
 
@@ -25,12 +68,21 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_boolean_as_number(cls, raw: Any) -> Any:
-        """YAML's true is Python's 1: refuse it where a number is meant."""
+    def _plain_numbers(cls, raw: Any) -> Any:
+        """Refuse numbers that no calculation can use, and YAML's true, which is Python's 1, where a number is meant."""
         for key, value in raw.items() if isinstance(raw, dict) else ():
-            booleans = any(isinstance(part, bool) for part in (value if isinstance(value, list) else [value]))
-            if booleans and key in cls.model_fields and cls.model_fields[key].annotation is not bool:
-                raise ValueError(f"{key} is {str(value).lower()}; give a number or a text")
+            if key not in cls.model_fields:
+                continue
+            parts = value if isinstance(value, list | tuple) else [value]
+            optional = type(None) in getattr(cls.model_fields[key].annotation, "__args__", ())
+            if any(isinstance(part, bool) for part in parts) and cls.model_fields[key].annotation is not bool:
+                instead = "; write null to leave it out" if value is False and optional else ""
+                raise ValueError(f"{key} is {str(value).lower()}, which is no value of this key{instead}")
+            numbers = [abs(part) for part in parts if isinstance(part, int | float) and math.isfinite(part)]
+            if any(number > LARGEST for number in numbers):
+                raise ValueError(f"{key} is {str(value)[:30]}; the largest number that is of use is {LARGEST:g}")
+            if any(isinstance(part, int) and abs(part) >= 2**63 for part in parts):
+                raise ValueError(f"{key} is {str(value)[:30]}, which is too large for a whole number")
         return raw
 
 
@@ -49,7 +101,22 @@ class ThreatModel(Settings):
     """What an adversary may do to an image: move it within a ball, and within the valid pixels [0, 1]."""
 
     norm: Norm = Field("linf", description="the ball's norm: `linf` or `l2`")
-    epsilon: NonNegativeFloat = Field(description="radius of the ball, for pixels in [0, 1]")
+    epsilon: Length = Field(
+        description="radius of the ball, for pixels in [0, 1]; a ratio such as `8/255` may be given"
+    )
+
+    @model_validator(mode="after")
+    def _in_the_range_of_pixels(self) -> ThreatModel:
+        if self.norm == "linf":
+            within_pixels("epsilon", self.epsilon)
+        return self
+
+
+def within_pixels(key: str, length: float | None) -> None:
+    """Raise `ValueError` for an l-inf length above 1, which is the whole range of pixels."""
+    if length is not None and length > 1.0:
+        meant = f"; if {length:g} of 255 is meant, write {length:g}/255" if length <= 255.0 else ""
+        raise ValueError(f"{key} {length:g} is above 1, but pixels are in [0, 1]{meant}")
 
 
 class LinfThreatModel(ThreatModel):
@@ -62,9 +129,15 @@ class PerturbationSettings(ThreatModel):
     """A threat model, and the gradient steps that are taken inside its ball."""
 
     steps: PositiveInt = Field(10, description="gradient steps")
-    step_size: PositiveFloat | None = Field(
+    step_size: PositiveLength | None = Field(
         None, description="length of a step in the ball's norm; empty: 2.5 epsilon / steps"
     )
+
+    @model_validator(mode="after")
+    def _steps_in_the_range_of_pixels(self) -> PerturbationSettings:
+        if self.norm == "linf":
+            within_pixels("step_size", self.step_size)
+        return self
 
     @property
     def resolved_step_size(self) -> float:

@@ -205,9 +205,9 @@ def test_a_schedule_that_means_nothing_names_its_key(key, value):
 
 POSITIVE, WHOLE = st.floats(1e-6, 1e3), st.integers(1, 500)
 VALUES: dict[str, st.SearchStrategy] = {
-    "epsilon": st.floats(0.1, 10),
+    "epsilon": st.floats(0.1, 1),
     "steps": WHOLE,
-    "step_size": st.none() | POSITIVE,
+    "step_size": st.none() | st.floats(1e-6, 1),
     "random_start": st.booleans(),
     "adversarial_fraction": st.floats(0, 1),
     "beta": st.floats(0, 100),

@@ -16,8 +16,9 @@ from robustmia.bounds.verifiers import VERIFIERS
 from robustmia.data.digits import Digits
 from robustmia.data.split import draw_split
 from robustmia.errors import UserError
+from robustmia.methods.trades import TRADES
 from robustmia.models.device import to_device, to_pixels
-from robustmia.settings import SplitSettings
+from robustmia.settings import SplitSettings, chosen
 from robustmia.training.loop import Trainer, stop_requests
 from training_helpers import CPU, Watched, assert_same, scattered_members, stopped, tiny_spec, trainer
 
@@ -155,6 +156,20 @@ def test_a_loss_that_is_not_a_number_names_epoch_batch_and_setting(tmp_path):
     assert all(said in str(caught.value) for said in ("tiny", "nan", "epoch 2", "batch 3 of 4", *keys))
     at = training.checkpoint.restore(training.model, training.optimizer, CPU)
     assert at.epoch == 1  # what was good is kept
+
+
+def test_a_loss_that_is_no_number_before_any_step_is_not_blamed_on_the_learning_rate(tmp_path):
+    """A method whose weight of a term is beyond what single precision holds."""
+    spec = tiny_spec("natural")
+    spec["method"] = chosen(TRADES(name="trades", epsilon=0.1, beta=1e30))
+    training = trainer(spec, tmp_path / "c.pt")
+    training.model[0].weight.data.mul_(1e38)
+    with pytest.raises(UserError) as caught:
+        training.run()
+    assert "epoch 1, batch 1 of" in str(caught.value)
+    assert "method.beta (1e+30)" in str(caught.value)
+    assert "input_std" in str(caught.value)
+    assert "lower training.optimizer.learning_rate" not in str(caught.value)
 
 
 def test_weights_that_blow_up_in_the_last_step_are_no_model(tmp_path):

@@ -69,8 +69,9 @@ def inherit(path: str | None, around: Any, group: dict[str, Any]) -> dict[str, A
 
 
 def _filled(around: Any, group: dict[str, Any]) -> dict[str, Any]:
-    given = {key: value for key, value in group.items() if value is not None or key not in (around or {})}
-    return {**around, **given} if isinstance(around, dict) else group
+    if not isinstance(around, dict):
+        return group
+    return around | {key: value for key, value in group.items() if value is not None or key not in around}
 
 
 def without_null(raw: Any) -> Any:

@@ -35,7 +35,7 @@ from robustmia.data.source import Source
 from robustmia.inference.settings import MIN_SHADOW_MODELS, Classifier
 from robustmia.methods.base import Method
 from robustmia.models.networks.base import Network
-from robustmia.settings import Settings, SplitSettings, ThreatModel
+from robustmia.settings import FilePath, Settings, SplitSettings, ThreatModel
 from robustmia.signals.base import Signal
 from robustmia.training.optimizers import Optimizer
 from robustmia.training.schedules import Constant, Schedule
@@ -94,7 +94,7 @@ class RunSettings(Settings):
 
 
 class ResourceSettings(Settings):
-    """How jobs are cut up: what is computed stays the same, but for rounding."""
+    """Size of jobs, and memory: results are equal up to rounding."""
 
     shadow_models_per_job: PositiveInt = Field(
         4, description="how many shadow models one job trains and computes signals of"
@@ -125,7 +125,7 @@ class DatasetSettings(Settings):
     targeted_classifier: Classifier = Field(
         "logistic", description="of I_T, one for each class: `logistic`, `random_forest` or `neural_network`"
     )
-    resources: ResourceSettings = Field(ResourceSettings(), description="how jobs are cut up")
+    resources: ResourceSettings = Field(ResourceSettings(), description="size of jobs, and memory")
     runs: dict[Name, RunSettings] = Field(
         min_length=1, description="what is trained, by name; a run set to null is left out"
     )
@@ -181,7 +181,7 @@ class CheckpointAuditOfDataset(CheckpointAudit):
 
 
 def _kind_of_audit(raw: Any) -> str:
-    given = raw if isinstance(raw, dict) else vars(raw)
+    given = raw if isinstance(raw, dict) else getattr(raw, "__dict__", {})
     return "<predictions>" if "predictions" in given else "<checkpoint>"
 
 
@@ -194,12 +194,12 @@ AnyAudit = Annotated[
 class Config(Settings):
     """The top level of `config.yaml`."""
 
-    data_dir: Path = Field(Path("data"), description="where data sets are kept, in the layout of their own tools")
-    results_dir: Path = Field(Path("results"), description="where everything that the pipeline makes goes")
+    data_dir: FilePath = Field(Path("data"), description="where data sets are kept, in the layout of their own tools")
+    results_dir: FilePath = Field(Path("results"), description="where everything that the pipeline makes goes")
     seeds: tuple[Seed, ...] = Field(
         (0,), min_length=1, description="each run is trained once for each seed, which also draws the split"
     )
-    shadow_models: Annotated[int, Field(ge=0, multiple_of=2)] = Field(
+    shadow_models: Annotated[int, Field(ge=0, le=10_000, multiple_of=2)] = Field(
         0,
         description="models trained for each run, each on half of all records, for the attacks that need them; even, 6 or more, "
         "or 0 for none",
@@ -217,11 +217,22 @@ class Config(Settings):
     def _leave_out(cls, raw: Any) -> Any:
         return without_null(raw)
 
+    @field_validator("datasets")
+    @classmethod
+    def _no_table(cls, datasets: dict[str, DatasetSettings]) -> dict[str, DatasetSettings]:
+        if tables := [name for name in datasets if name.endswith(".csv")]:
+            raise ValueError(
+                f"{tables[0]} would be a folder where a table of that name may be; name the data set otherwise"
+            )
+        return datasets
+
     @field_validator("results_dir")
     @classmethod
-    def _no_wildcard(cls, folder: Path) -> Path:
+    def _of_its_own(cls, folder: Path) -> Path:
         if set("{}") & set(str(folder)):
             raise ValueError(f"{folder} has a brace, which Snakemake takes for a wildcard; name another folder")
+        if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+            raise ValueError(f"{str(folder)!r} holds other files than results; name a folder of its own")
         return folder
 
     @field_validator("seeds")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
-from robustmia.settings import Settings, ThreatModel
+from robustmia.settings import Length, Settings, ThreatModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -86,7 +86,7 @@ class EpsilonSchedule(Settings):
 
     start_epoch: NonNegativeFloat = Field(0.0, description="epochs before the radius begins to rise")
     rise_epochs: NonNegativeFloat = Field(0.0, description="epochs of the rise; 0: the full radius at once")
-    initial_epsilon: NonNegativeFloat = Field(0.0, description="radius until the rise begins, for pixels in [0, 1]")
+    initial_epsilon: Length = Field(0.0, description="radius until the rise begins, for pixels in [0, 1]")
     update: Literal["step", "epoch"] = Field("step", description="when the radius changes: at every `step` or `epoch`")
 
     @model_validator(mode="after")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from robustmia.methods.base import BallMethod, Progress, Step
 from robustmia.settings import LinfThreatModel
@@ -20,7 +20,7 @@ class Duality(LinfThreatModel, BallMethod):
 
     name: Literal["duality"]
     clip_pixels: bool = Field(True, description="cut the ball to pixels in [0, 1]")
-    projections: PositiveInt | None = Field(
+    projections: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         10, description="Cauchy projections that estimate norms while training; empty: exact norms, far slower"
     )
 

@@ -160,13 +160,31 @@ class Trainer:
     def _require_finite(self, losses: Tensor, epoch: int) -> None:
         weights_are_finite = torch.stack([value.isfinite().all() for value in self.model.state_dict().values()]).all()
         bad = torch.nonzero(~losses.isfinite())
-        if len(bad) or not weights_are_finite:
-            batch = int(bad[0]) if len(bad) else len(losses) - 1
-            raise UserError(
-                f"{self.name}: the loss became {losses[batch].item() if len(bad) else 'infinite'} in epoch {epoch + 1}, batch {batch + 1} of "
-                f"{len(losses)}; lower training.optimizer.learning_rate ({self.settings.optimizer.learning_rate}) or set "
-                f"training.gradient_clip ({self.settings.gradient_clip or 'empty'})"
+        if not len(bad) and weights_are_finite:
+            return
+        batch = int(bad[0]) if len(bad) else len(losses) - 1
+        seen = f"the loss became {losses[batch].item()}" if len(bad) else "weights became infinite"
+        where = f"in epoch {epoch + 1}, batch {batch + 1} of {len(losses)}"
+        if not epoch and not batch and len(bad):
+            reason = f"before any step, so that it is not the learning rate; look at input_std of the architecture and at {self._numbers('method')}"
+        else:
+            clip = self.settings.gradient_clip or "empty"
+            reason = (
+                f"lower training.optimizer.learning_rate or set training.gradient_clip ({clip}); else look at input_std of the "
+                f"architecture, at {self._numbers('method')} and at {self._numbers('optimizer')}"
             )
+        raise UserError(f"{self.name}: {seen} {where}: {reason}")
+
+    def _numbers(self, group: str) -> str:
+        """The numeric settings of the method or the optimiser, with their values."""
+        settings = self.method if group == "method" else self.settings.optimizer
+        place = "method" if group == "method" else "training.optimizer"
+        numbers = {
+            key: value
+            for key, value in vars(settings).items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+        return ", ".join(f"{place}.{key} ({value:g})" for key, value in numbers.items()) or f"{place}"
 
 
 def _row(at: Position) -> dict[str, float | None]:

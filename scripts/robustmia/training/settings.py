@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from robustmia.settings import PerturbationSettings, Settings, chosen, instantiate
 from robustmia.training.optimizers import Optimizer
@@ -14,7 +14,7 @@ from robustmia.training.schedules import Constant, Schedule
 class AugmentationSettings(Settings):
     """Random changes to training images, made on the device."""
 
-    crop_padding: NonNegativeInt = Field(
+    crop_padding: Annotated[int, Field(ge=0, le=1000)] = Field(
         0, description="zero pixels added on each side before a random crop; 0: no crop"
     )
     horizontal_flip: bool = Field(False, description="mirror each image with probability 1/2")

@@ -29,6 +29,9 @@ LIBRARIES = (
     *("matplotlib", "seaborn"),
 )
 
+OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
+"""What torch says of the processor's and of a GPU's memory."""
+
 logger = logging.getLogger("robustmia")
 
 
@@ -66,6 +69,10 @@ def job(snakemake: Any) -> Iterator[None]:
         except KeyboardInterrupt:
             _fail("interrupted")
         except Exception as error:
+            if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+                _fail(
+                    f"not enough memory ({first_line(error)}); lower batch_size, the network's width or the images' size, or give the job more"
+                )
             logger.exception("%s: %s", type(error).__name__, first_line(error))
             sys.exit(1)
         logger.info("%s took %.1f s", name, seconds)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from robustmia.models.networks.base import ImageShape, Network
+from robustmia.settings import LayerSize
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,11 +17,11 @@ class WideResNet(Network):
     """A pre-activation wide residual network (Zagoruyko and Komodakis 2016)."""
 
     name: Literal["wide_resnet"]
-    depth: PositiveInt = Field(
+    depth: LayerSize = Field(
         34,
         description="layers: 6 n + 4, as 16, 28 or 34; the paper has five units in each of three groups, which is 34",
     )
-    width: PositiveInt = Field(10, description="the widening factor; the paper has 10")
+    width: LayerSize = Field(10, description="the widening factor; the paper has 10")
 
     @model_validator(mode="after")
     def _whole_units(self) -> WideResNet:
