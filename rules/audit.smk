@@ -65,6 +65,7 @@ rule audit_infer:
     output:
         membership_inference=paths.audit_membership,
         robustness=paths.audit_robustness,
+        records=paths.audit_scores,
         report=paths.audit_report,
         spec=paths.audit_spec,
     log:

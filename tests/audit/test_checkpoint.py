@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from helpers import SMALL, checkpoint
@@ -25,13 +25,17 @@ DIGITS = Digits(name="digits").load(Path("nowhere"))
 
 def test_a_checkpoint_is_asked_for_every_signal(tmp_path):
     settings = checkpoint(tmp_path, max_records=60)
-    signals, notes = checkpoint_signals(settings, DIGITS, threads=1)
+    audited = checkpoint_signals(settings, DIGITS, threads=1)
+    signals, notes = audited.signals, audited.notes
     assert set(signals) == {"benign", "adversarial", "targeted", "verified"}
     assert signals["targeted"].members.shape == (60, 10, 10)
     assert isinstance(signals["verified"], VerifiedBounds)
     assert list(signals["verified"].verifiers) == ["interval", "interval_dual"]
+    assert [row for row in audited.rows if row < 100] == audited.rows[:60]
+    assert "pixels in [0, 1]" in notes[0]
+    assert "hardly more than chance" in notes[1]  # the weights are random
     for note, name in zip(
-        notes, ("adversarial", "targeted", "verified"), strict=True
+        notes[2:], ("adversarial", "targeted", "verified"), strict=True
     ):  # the clean images need no words
         assert name in note
         assert "0.05" in note
@@ -41,27 +45,29 @@ def test_a_checkpoint_is_asked_for_every_signal(tmp_path):
     with torch.no_grad():
         pixels = torch.from_numpy(DIGITS.images[split.members]).float() / 255
         np.testing.assert_allclose(
-            signals["benign"].members, audited_network(settings, DIGITS)(pixels), rtol=1e-4, atol=1e-5
+            signals["benign"].members, audited_network(settings, DIGITS)[0](pixels), rtol=1e-4, atol=1e-5
         )
 
 
 def test_signals_are_those_that_were_asked_for(tmp_path):
     settings = checkpoint(tmp_path, signals={"benign": {}, "adversarial": {"steps": 1}})
-    signals, notes = checkpoint_signals(settings, DIGITS, threads=1)
+    audited = checkpoint_signals(settings, DIGITS, threads=1)
+    signals, notes = audited.signals, audited.notes
     assert set(signals) == {"benign", "adversarial"}
-    assert len(notes) == 1
+    assert sum("signal" in note for note in notes) == 1
 
 
 def test_an_attack_towards_each_of_very_many_classes_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr("robustmia.audit.checkpoint.MAX_CLASSES", 9)
-    signals, notes = checkpoint_signals(checkpoint(tmp_path, max_records=10), DIGITS, threads=1)
+    audited = checkpoint_signals(checkpoint(tmp_path, max_records=10), DIGITS, threads=1)
+    signals, notes = audited.signals, audited.notes
     assert set(signals) == {"benign", "adversarial", "verified"}
     assert any("targeted" in note and "10 classes" in note for note in notes)
 
 
 def test_the_verified_ball_is_cut_or_not(tmp_path):
     cut, whole = (
-        checkpoint_signals(checkpoint(tmp_path, signals=signals), DIGITS, threads=1)[0]["verified"].members
+        checkpoint_signals(checkpoint(tmp_path, signals=signals), DIGITS, threads=1).signals["verified"].members
         for signals in ({"benign": {}, "verified": {"clip_pixels": clip}} for clip in (True, False))
     )
     assert (cut <= whole + 1e-4).all()
@@ -85,7 +91,8 @@ def test_a_network_that_bounds_do_not_know_has_the_other_signals(tmp_path, monke
         tmp_path / "w.pth",
     )
     settings = checkpoint(tmp_path, model="their_code:network", weights=tmp_path / "w.pth")
-    signals, notes = checkpoint_signals(settings, DIGITS, threads=1)
+    audited = checkpoint_signals(settings, DIGITS, threads=1)
+    signals, notes = audited.signals, audited.notes
     assert set(signals) == {"benign", "adversarial", "targeted"}
     assert "verified" in notes[-1]
     assert "layer 1 (Tanh)" in notes[-1]
@@ -137,7 +144,7 @@ def test_weights_of_another_network_are_named(tmp_path):
     assert str(caught.value).startswith(f"weights: {tmp_path / 'list.pth'}: ")
     with pytest.raises(UserError) as caught:
         audited_network(checkpoint(tmp_path, model=SMALL | {"width": 5}), DIGITS)
-    assert str(caught.value).startswith(f"weights: {tmp_path / 'weights.safetensors'} ")
+    assert str(caught.value).startswith(f"weights: {tmp_path / 'weights.safetensors'}: ")
     assert "\n" not in str(caught.value)
 
 
@@ -203,3 +210,98 @@ def test_images_that_the_model_does_not_take_are_named(tmp_path):
         checkpoint_signals(checkpoint(tmp_path, weights=tmp_path / "other.safetensors"), DIGITS, threads=1)
     assert str(tmp_path / "other.safetensors") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+THEIR_CODE = """
+import torch
+from torch import nn
+
+from robustmia.models.networks.base import build_network
+from robustmia.models.networks.small_cnn import SmallCNN
+
+
+def plain():
+    return build_network(SmallCNN(name="small_cnn", width=4), (1, 8, 8), 10, seed=5)
+
+
+def with_softmax():
+    return nn.Sequential(plain(), nn.Softmax(1))
+
+
+def trained():
+    network = plain()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(2)
+    return network
+"""
+
+
+@pytest.fixture
+def their_code(tmp_path, monkeypatch):
+    (tmp_path / "theirs.py").write_text(THEIR_CODE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "theirs", raising=False)
+
+
+def test_a_network_that_returns_probabilities_is_noticed_and_answers_as_with_logits(tmp_path, their_code):
+    signals = {"benign": {}, "adversarial": {"steps": 3}, "targeted": {"steps": 3}}
+    logits = checkpoint_signals(checkpoint(tmp_path, model="theirs:plain", signals=signals), DIGITS, threads=1)
+    state = {f"0.{name}": value for name, value in load_file(tmp_path / "weights.safetensors").items()}
+    save_file(state, tmp_path / "soft.safetensors")
+    settings = checkpoint(tmp_path, model="theirs:with_softmax", weights=tmp_path / "soft.safetensors", signals=signals)
+    probabilities = checkpoint_signals(settings, DIGITS, threads=1)
+    assert any("probabilities" in note for note in probabilities.notes)
+    assert not any("probabilities" in note for note in logits.notes)
+    for name in signals:
+        centred = [
+            audited.signals[name].members - audited.signals[name].members.mean(axis=-1, keepdims=True)
+            for audited in (logits, probabilities)
+        ]
+        np.testing.assert_allclose(*centred, atol=2e-3)
+
+
+def test_images_are_normalised_as_the_audit_says(tmp_path):
+    settings = checkpoint(tmp_path, mean=[0.25], std=[0.5], signals={"benign": {}})
+    audited = checkpoint_signals(settings, DIGITS, threads=1)
+    pixels = torch.from_numpy(DIGITS.images[audited.rows[:100]]).float() / 255
+    plain = audited_network(checkpoint(tmp_path), DIGITS)[0]
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            audited.signals["benign"].members, plain((pixels - 0.25) / 0.5), rtol=1e-4, atol=1e-5
+        )
+    assert any("0.25" in note and "0.5" in note for note in audited.notes)
+    with pytest.raises(UserError) as caught:
+        audited_network(checkpoint(tmp_path, mean=[0.1] * 3, std=[1.0] * 3), DIGITS)
+    assert str(caught.value).startswith("mean: ")
+
+
+def test_a_function_may_return_a_trained_network(tmp_path, their_code):
+    network, notes = audited_network(checkpoint(tmp_path, model="theirs:trained", weights=None), DIGITS)
+    plain = audited_network(checkpoint(tmp_path), DIGITS)[0]
+    for mine, theirs in zip(plain.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(2 * mine, theirs)
+    assert not any("adapted" in note for note in notes)
+
+
+def test_adapted_weights_are_noted(tmp_path):
+    state = {f"module.{name}": value for name, value in load_file(checkpoint(tmp_path).weights).items()}
+    torch.save({"model": state, "epoch": 7}, tmp_path / "w.pth")
+    _, notes = audited_network(checkpoint(tmp_path, weights=tmp_path / "w.pth"), DIGITS)
+    assert "'model'" in notes[0]
+    assert "'module.'" in notes[0]
+
+
+def test_images_on_both_sides_are_noted(tmp_path):
+    images = DIGITS.images.copy()
+    images[150:160] = images[7]
+    audited = checkpoint_signals(
+        checkpoint(tmp_path, signals={"benign": {}}), replace(DIGITS, images=images), threads=1
+    )
+    assert any(note.startswith("10 of 80 non-members") for note in audited.notes)
+
+
+def test_every_record_has_its_name(tmp_path):
+    names = np.array([f"scan{row}.png" for row in range(len(DIGITS.labels))])
+    audited = checkpoint_signals(checkpoint(tmp_path, signals={"benign": {}}), replace(DIGITS, names=names), threads=1)
+    assert audited.names == [f"scan{row}.png" for row in audited.rows]

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import AUDITED, shared, softmax, theirs
+from helpers import AUDITED, refused, shared, softmax, theirs
 from robustmia.audit.predictions import read_predictions
 from robustmia.audit.predictions_settings import PredictionsAudit
 from robustmia.audit.results import audit_tables
+from robustmia.audit.signal_files import AuditedSignals
 from robustmia.config.registry import COLUMNS, STRATEGIES
 from robustmia.errors import UserError
 from robustmia.files.signals import SignalLogits, SignalProbabilities
 from robustmia.inference.attack_scores import EvaluationSet
 from robustmia.inference.attacks.base import Observation, load_attacks, run_attacks
-from robustmia.inference.attacks.basic import IB, ScoreAttack
+from robustmia.inference.attacks.paper_attacks import IB
+from robustmia.inference.attacks.score_attacks import ScoreAttack
 from robustmia.inference.evaluate import load_columns
 from robustmia.inference.scores import (
     log_odds,
@@ -40,7 +42,7 @@ def ours(**changes: object) -> dict:
     return {name: array for name, array in arrays.items() if array is not None}
 
 
-def read(path: Path, arrays: dict, **settings: object) -> tuple[dict, list[str]]:
+def read(path: Path, arrays: dict, **settings: object) -> AuditedSignals:
     np.savez(path / "p.npz", **arrays)
     return read_predictions(PredictionsAudit(predictions=path / "p.npz", **settings))
 
@@ -48,9 +50,11 @@ def read(path: Path, arrays: dict, **settings: object) -> tuple[dict, list[str]]
 @pytest.mark.parametrize("method", ["natural", "pgd"])
 def test_the_authors_files_give_the_published_accuracies(method):
     path = shared("reference", "song2019", f"yale_{method}.npz")
-    signals, notes = read_predictions(PredictionsAudit(predictions=path))
+    audited = read_predictions(PredictionsAudit(predictions=path))
+    notes = audited.notes
     attacks = load_attacks(list(STRATEGIES.values()), "logistic")
-    membership, robustness, _ = audit_tables(AUDITED, signals, attacks, load_columns(list(COLUMNS.values())))
+    tables = audit_tables(AUDITED, audited, attacks, load_columns(list(COLUMNS.values())))
+    membership, robustness = tables.membership_inference, tables.robustness
     with shared("reference", "published_results.csv").open() as file:
         published = [row for row in csv.DictReader(file) if (row["dataset"], row["method"]) == ("yale", method)]
     assert len(published) == 2
@@ -65,21 +69,25 @@ def test_the_authors_files_give_the_published_accuracies(method):
 
 
 def test_probabilities_are_seen_where_all_rows_are(tmp_path):
-    signals, notes = read(tmp_path, ours())
+    audited = read(tmp_path, ours())
+    signals, notes = audited.signals, audited.notes
     assert type(signals["benign"]) is SignalLogits
     assert notes == []
     rows = {side: softmax(3 * ours()[side]) for side in ("members", "nonmembers")}
-    signals, notes = read(tmp_path, ours(**rows), signal="adversarial")
+    audited = read(tmp_path, ours(**rows), signal="adversarial")
+    signals, notes = audited.signals, audited.notes
     assert isinstance(signals["adversarial"], SignalProbabilities)
     assert "probabilities" in notes[0]
     one_side = rows | {"nonmembers": ours()["nonmembers"]}
     with pytest.raises(UserError) as caught:
         read(tmp_path, ours(**one_side))
     assert {"members", "nonmembers"} <= set(str(caught.value).replace(",", " ").split())
-    assert type(read(tmp_path, ours(**one_side), values="logits")[0]["benign"]) is SignalLogits
-    assert type(read(tmp_path, ours(**rows), values="logits")[0]["benign"]) is SignalLogits
-    assert set(read(tmp_path, theirs())[0]) == {"benign", "adversarial"}
-    assert set(read(tmp_path, theirs(output_train_adversarial=None, output_test_adversarial=None))[0]) == {"benign"}
+    assert type(read(tmp_path, ours(**one_side), values="logits").signals["benign"]) is SignalLogits
+    assert type(read(tmp_path, ours(**rows), values="logits").signals["benign"]) is SignalLogits
+    assert set(read(tmp_path, theirs()).signals) == {"benign", "adversarial"}
+    assert set(read(tmp_path, theirs(output_train_adversarial=None, output_test_adversarial=None)).signals) == {
+        "benign"
+    }
 
 
 def test_scores_of_probabilities_are_those_of_their_logits_and_tie_where_they_saturate():
@@ -108,7 +116,7 @@ class LargestLogit(ScoreAttack):
 def test_a_score_that_knows_no_probabilities_is_left_out_where_there_are_none_but_those(tmp_path):
     names = []
     for arrays in (theirs(), ours()):
-        signal = read(tmp_path, arrays)[0]["benign"]
+        signal = read(tmp_path, arrays).signals["benign"]
         seen = Observation.of("benign", signal, EvaluationSet.of(signal, None))
         names.append([result.strategy for result in run_attacks([IB(), LargestLogit()], [seen])])
     assert names == [["I_B"], ["I_B", "mine"]]
@@ -162,3 +170,32 @@ def test_one_array_alone_is_named(tmp_path):
     with pytest.raises(UserError) as caught:
         read_predictions(PredictionsAudit(predictions=tmp_path / "one.npy"))
     assert str(tmp_path / "one.npy") in str(caught.value)
+
+
+ODD_ROWS = {
+    "percent": lambda p: 100 * p,
+    "counts of 20 votes": lambda p: (
+        np.rint(20 * p) + np.eye(p.shape[1])[0] * (20 - np.rint(20 * p).sum(1, keepdims=True))
+    ),
+    "one sigmoid for each class": lambda p: 1 / (1 + np.exp(-5 * p)),
+    "probabilities cut short": lambda p: np.floor(50 * p) / 50,
+    "one minus": lambda p: 1 - p,
+}
+
+
+@pytest.mark.parametrize("kind", ODD_ROWS)
+def test_rows_that_are_neither_logits_nor_probabilities_are_refused(tmp_path, kind):
+    random = np.random.default_rng(3)
+    rows = {side: ODD_ROWS[kind](softmax(random.normal(size=(40, 5)))) for side in ("members", "nonmembers")}
+    labels = {f"{side[:-1]}_labels": np.arange(40) % 5 for side in rows}
+    rows = {side: np.abs(values) for side, values in rows.items()}
+    with refused("p.npz", "members", "values: logits"):
+        read(tmp_path, rows | labels)
+    assert read(tmp_path, rows | labels, values="logits").notes == []
+
+
+def test_every_record_of_a_file_has_the_array_and_the_row_that_it_is_in(tmp_path):
+    audited = read(tmp_path, theirs())
+    assert audited.names[:2] == ["output_train_benign/0", "output_train_benign/1"]
+    assert audited.names[-1] == "output_test_benign/29"
+    assert audited.rows == [*range(40), *range(30)]

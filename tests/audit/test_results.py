@@ -9,7 +9,7 @@ import pytest
 
 from helpers import AUDITED, checkpoint
 from robustmia.audit.results import audit_report, audit_subject, audit_tables
-from robustmia.audit.signal_files import CONTENTS, load_signals, save_signals
+from robustmia.audit.signal_files import CONTENTS, AuditedSignals
 from robustmia.config.registry import COLUMNS, STRATEGIES
 from robustmia.errors import DamagedError
 from robustmia.files.signals import SignalLogits, VerifiedBounds
@@ -41,26 +41,39 @@ def signals(members: int = 60, classes: int = 10) -> dict[str, SignalLogits]:
     }
 
 
+def audited(given: dict[str, SignalLogits]) -> AuditedSignals:
+    first = next(iter(given.values()))
+    count = len(first.members) + len(first.nonmembers)
+    return AuditedSignals(
+        given, list(range(100, 100 + count)), [f"{row}.png" for row in range(100, 100 + count)], NOTES
+    )
+
+
 def tables(given: dict[str, SignalLogits], in_verified_ball=("benign", "adversarial", "targeted")):
     attacks = load_attacks(list(STRATEGIES.values()), "logistic")
-    return audit_tables(AUDITED, given, attacks, load_columns(list(COLUMNS.values())), in_verified_ball)
+    return audit_tables(AUDITED, audited(given), attacks, load_columns(list(COLUMNS.values())), in_verified_ball)
 
 
 def test_every_attack_that_needs_no_shadow_models_is_in_the_tables_and_in_the_report():
-    membership, robustness, strongest = tables(signals())
+    found = tables(signals())
+    membership, robustness, strongest = found.membership_inference, found.robustness, found.strongest
     assert set(membership.strategy) == {"I_B", "I_A", "I_V", "I_T", "mean_log_odds", "modified_entropy", "correctness"}
     assert robustness.verified_test_accuracy.notna().all()
-    report = audit_report(["weights: w"], NOTES, membership, robustness, strongest)
+    report = audit_report(["weights: w"], NOTES, found)
     assert report.startswith("# Audit of theirs\n")
     assert "- weights: w\n" in report
     assert "60 members, 60 non-members" in report
     assert "| verified " in report
     assert f"{100 * strongest.accuracy:.1f} %" in report
     assert report.endswith(f"- {NOTES[0]}\n")
+    assert found.records.record.tolist() == list(range(100, 220))
+    assert found.records.name.iloc[3] == "103.png"
+    assert found.records.member.sum() == 60
+    assert "score_benign_I_B" in found.records
 
 
 def test_a_report_without_notes_has_no_heading_for_them():
-    assert "## Notes" not in audit_report([], [], *tables(signals()))
+    assert "## Notes" not in audit_report([], [], tables(signals()))
 
 
 def test_attacks_are_checked_against_the_bounds_that_rule_them_out():
@@ -86,8 +99,10 @@ def test_the_subject_of_an_audit_is_named(tmp_path):
 
 
 def test_signals_come_back_as_they_were(tmp_path):
-    save_signals(tmp_path / "signals", signals(), NOTES)
-    loaded, notes = load_signals(tmp_path / "signals")
+    audited(signals()).save(tmp_path / "signals")
+    again = AuditedSignals.load(tmp_path / "signals")
+    loaded, notes = again.signals, again.notes
+    assert (again.rows[0], again.names[0], len(again.names)) == (100, "100.png", 120)
     assert notes == NOTES
     assert list(loaded) == list(signals())
     for name, signal in signals().items():
@@ -99,18 +114,18 @@ def test_a_folder_without_contents_is_damaged(tmp_path, monkeypatch):
     """They come last, so that a folder whose job was killed has none."""
     monkeypatch.setattr(SignalLogits, "save", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        save_signals(tmp_path, signals(), NOTES)
+        audited(signals()).save(tmp_path)
     assert not (tmp_path / CONTENTS).exists()
     with pytest.raises(DamagedError) as caught:
-        load_signals(tmp_path)
+        AuditedSignals.load(tmp_path)
     assert caught.value.path == str(tmp_path / CONTENTS)
 
 
 def test_damaged_contents_are_named(tmp_path):
-    save_signals(tmp_path, signals(), NOTES)
+    audited(signals()).save(tmp_path)
     whole = (tmp_path / CONTENTS).read_text()
     assert json.loads(whole)["signals"] == list(signals())
     (tmp_path / CONTENTS).write_text(whole[:-5])
     with pytest.raises(DamagedError) as caught:
-        load_signals(tmp_path)
+        AuditedSignals.load(tmp_path)
     assert caught.value.path == str(tmp_path / CONTENTS)

@@ -19,7 +19,7 @@ THEIRS = {"model": SMALL, "weights": "w.pth", "dataset": "digits", "threat_model
 
 def config(folder, audit: dict):
     raw = yaml.safe_load((ROOT / "config.yaml").read_text())
-    return read_config(raw | {"results_dir": str(folder), "audits": {"a": audit}})
+    return read_config(raw | {"results_dir": str(folder / "results"), "audits": {"a": audit}})
 
 
 def test_an_audit_has_every_signal_in_the_ball_of_its_threat_model(tmp_path):
@@ -52,7 +52,8 @@ def test_nothing_is_missing_from_the_settings_of_a_job(tmp_path):
     for key in ("model", "weights", "threat_model", "signals"):
         with pytest.raises(ValidationError) as caught:
             CheckpointAudit(**{name: value for name, value in spec.items() if name != key})
-        assert [problem["loc"] for problem in caught.value.errors()] == [(key,)]
+        where = () if key == "weights" else (key,)  # a function may return a trained network
+        assert [problem["loc"] for problem in caught.value.errors()] == [where]
 
 
 @pytest.mark.parametrize(

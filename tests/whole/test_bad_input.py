@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -175,9 +176,74 @@ def test_a_bound_that_an_attack_breaks_stops_the_pipeline(workflow):
     assert "infer digits natural 0: SoundnessError: digits/natural/seed0: member " in said
 
 
-def test_an_unknown_palette_is_named(workflow):
-    said = complaint(workflow, ONE_RUN | at("figures.roc.palette", "rainbowish"), "results/figures/digits/roc.png")
-    assert "figure_roc digits: figures.*.palette: 'rainbowish'" in said
+@pytest.mark.parametrize("place", ["-s", "--directory"])
+def test_defaults_do_not_depend_on_where_snakemake_is_started(workflow, tmp_path, place):
+    """The default configuration is the one beside the Snakefile; a dry run leaves no file behind."""
+    elsewhere = Workflow(tmp_path / "elsewhere")
+    elsewhere.folder.mkdir()
+    (elsewhere.folder / "config.yaml").write_text("seeds: [7]\n")
+    here = elsewhere if place == "-s" else workflow
+    arguments = (
+        "-s",
+        str(workflow.folder / "Snakefile"),
+        *(("--directory", str(elsewhere.folder)) if place != "-s" else ()),
+    )
+    expected = workflow.planned()
+    assert here.planned(*arguments) == expected
+    assert {path.name for path in elsewhere.folder.iterdir()} == {"config.yaml", ".snakemake"}
+    assert not (workflow.folder / "results").exists()
+
+
+def test_paths_with_a_home_and_variables_are_those_of_the_shell(workflow, tmp_path):
+    overlay = {"results_dir": "~/out", "data_dir": "$MY_DATA/images"} | dataset(
+        {"name": "image_folder", "path": "${SET}"}
+    )
+    put_images(tmp_path / "d" / "images" / "faces", {"ann": 4, "bob": 4})
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay | {"seeds": [0]}))
+    environment = {"HOME": str(tmp_path / "home"), "MY_DATA": str(tmp_path / "d"), "SET": "faces"}
+    done = workflow.run("train_all", "--configfile", "overlay.yaml", **environment)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "home" / "out" / "models" / "mine" / "natural" / "seed0" / "model.safetensors").exists()
+    assert not (workflow.folder / "~").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(workflow, tmp_path):
+    """A clone on a read-only disk: it can be used from another folder."""
+    if subprocess.run(["mount", "--bind", workflow.folder, workflow.folder], check=False).returncode:
+        pytest.skip("a folder cannot be mounted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", workflow.folder], check=True)
+        done = workflow.run("--dry-run")
+        assert done.returncode == 1
+        assert f"robustmia: {workflow.folder} cannot be written" in done.stdout
+        assert "Traceback" not in done.stdout
+        (tmp_path / "mine").mkdir()
+        assert Workflow(tmp_path / "mine").planned("-s", str(workflow.folder / "Snakefile"))
+    finally:
+        subprocess.run(["umount", workflow.folder], check=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("seeds: [0]\nseeds: [1]\n", "overlay.yaml:2: seeds: "),
+        ("datasets:\n  digits:\n    runs: {no: {}}\n", "overlay.yaml:3: "),
+    ],
+)
+def test_a_mistake_that_yaml_forgives_is_named(workflow, text, named):
+    (workflow.folder / "overlay.yaml").write_text(text)
+    done = workflow.run("--dry-run", "--configfile", "overlay.yaml")
+    assert done.returncode == 1
+    assert "robustmia: config: " in done.stdout
+    assert named in done.stdout
+
+
+def test_a_class_named_like_a_formula_costs_no_figure(workflow):
+    put_images(workflow.folder / "data" / "faces", {"$$": 6, "a_{b}$c": 6, "<b>": 6}, size=(8, 8))
+    overlay = dataset({"name": "image_folder", "path": "faces"}) | {"seeds": [0]}
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    done = workflow.run("--configfile", "overlay.yaml")
+    assert done.returncode == 0, done.stdout
 
 
 # ---------------------------------------------------------------- what is good

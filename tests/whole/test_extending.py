@@ -6,7 +6,6 @@ import re
 import shutil
 
 import pandas as pd
-import pytest
 import yaml
 
 from helpers import ROOT, Workflow

@@ -456,6 +456,9 @@ def test_audits_run_through_the_workflow(audited):
         assert set(membership.run) == {name}
         assert (folder / name / "report.md").read_text().startswith(f"# Audit of {name}")
         assert (folder / name / "robustness.csv").exists()
+        records = pd.read_csv(folder / name / "records.csv")
+        assert len(records) == membership.members.iloc[0] + membership.nonmembers.iloc[0]
+        assert records.name.is_unique
     assert audited.planned("audit", *AUDIT) == set()
     arrays = theirs()
     arrays["output_train_benign"] = arrays["output_train_benign"][::-1]

@@ -11,14 +11,17 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from robustmia.audit.predictions import safe_arrays
+from robustmia.audit.predictions import are_probabilities, safe_arrays
 from robustmia.audit.settings import CheckpointAudit
+from robustmia.audit.signal_files import AuditedSignals
+from robustmia.audit.state_dicts import fit_weights
 from robustmia.data.records import Records
-from robustmia.data.split import Split, draw_split
+from robustmia.data.split import Split, draw_split, duplicates, duplicates_in_words
 from robustmia.errors import UserError, first_line
 from robustmia.files.signals import SignalLogits
 from robustmia.models.device import pick_device
 from robustmia.models.networks.base import build_network
+from robustmia.models.networks.layers import normalized
 from robustmia.settings import SplitSettings
 from robustmia.signals.base import Signal
 from robustmia.signals.target_model import TargetModel
@@ -53,35 +56,45 @@ def audited_split(settings: CheckpointAudit, records: Records) -> Split:
     return Split(sides[0], sides[1], np.zeros(0, np.int64))
 
 
-def audited_network(settings: CheckpointAudit, records: Records) -> nn.Module:
-    """The network with the audited weights, in evaluation mode.
+def audited_network(settings: CheckpointAudit, records: Records) -> tuple[nn.Module, list[str]]:
+    """The network with the audited weights, in evaluation mode, and notes on how it was put together.
 
     Raises:
         UserError: it cannot be built, or the weights cannot be read or do not fit.
     """
-    if isinstance(settings.model, str):
-        sys.path.insert(0, str(Path.cwd()))
-        try:
-            network = resolve_name(settings.model)()
-        except Exception as error:  # whatever the user's own code raises
-            raise UserError(f"model: {settings.model} fails ({type(error).__name__}: {first_line(error)})") from error
-        if not isinstance(network, torch.nn.Module):
+    network = _built(settings, records)
+    notes = _load(network, settings.weights) if settings.weights is not None else []
+    if settings.mean:
+        if len(settings.mean) != records.image_shape[0]:
             raise UserError(
-                f"model: {settings.model} returns {type(network).__name__}; it must return a torch.nn.Module"
+                f"mean: {len(settings.mean)} numbers, but the images have {records.image_shape[0]} channels; give one for each"
             )
+        network = normalized(network, settings.mean, settings.std)
+        notes.append(
+            f"Each channel is normalised before the network: mean {settings.mean}, standard deviation {settings.std}."
+        )
     else:
-        shape, classes = records.image_shape, len(records.class_names)
-        network = build_network(settings.model, shape, classes, seed=0)
-    state = _safe_weights(settings.weights)
+        notes.append(
+            "The network is given pixels in [0, 1]; if it was trained on normalised ones, give `mean` and `std`."
+        )
+    return network.eval(), notes
+
+
+def _built(settings: CheckpointAudit, records: Records) -> nn.Module:
+    if not isinstance(settings.model, str):
+        return build_network(settings.model, records.image_shape, len(records.class_names), seed=0)
+    sys.path.insert(0, str(Path.cwd()))
     try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"weights: {settings.weights} does not fit {settings.model} ({reason})") from None
-    return network.eval()
+        network = resolve_name(settings.model)()
+    except Exception as error:  # whatever the user's own code raises
+        raise UserError(f"model: {settings.model} fails ({type(error).__name__}: {first_line(error)})") from error
+    if not isinstance(network, torch.nn.Module):
+        raise UserError(f"model: {settings.model} returns {type(network).__name__}; it must return a torch.nn.Module")
+    return network
 
 
-def _safe_weights(path: Path) -> dict:
+def _load(network: nn.Module, path: Path) -> list[str]:
+    """Put the weights of a file into the network; a note says what was adapted."""
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # a damaged or forged file fails in many ways, and none of them is told apart for sure
@@ -89,23 +102,34 @@ def _safe_weights(path: Path) -> dict:
             f"weights: {path}: cannot be read as tensors alone ({type(error).__name__}); it is damaged, or holds other things, which are "
             "not unpickled: save model.state_dict()"
         ) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not (isinstance(state, dict) and state and all(isinstance(value, torch.Tensor) for value in state.values())):
-        raise UserError(f"weights: {path}: not a state dict of tensors; save model.state_dict()")
-    return {str(name).removeprefix("module."): value for name, value in state.items()}
+    try:
+        fit = fit_weights(state, network.state_dict())
+        network.load_state_dict(fit.weights)
+    except (UserError, RuntimeError) as error:
+        raise UserError(f"weights: {path}: {first_line(error)}") from None
+    return [f"The weights were adapted: {fit.in_words}."] if fit.in_words else []
 
 
-def checkpoint_signals(
-    settings: CheckpointAudit, records: Records, threads: int
-) -> tuple[dict[str, SignalLogits], list[str]]:
+def checkpoint_signals(settings: CheckpointAudit, records: Records, threads: int) -> AuditedSignals:
     """Every signal that applies to the audited model, and notes on those that do not.
 
     Raises:
         UserError: the model, its weights, the split or the images do not fit each other.
     """
-    split, network = audited_split(settings, records), audited_network(settings, records)
+    split, (network, notes) = audited_split(settings, records), audited_network(settings, records)
     target, classes = TargetModel(network, records, split, pick_device(threads), seed=0), len(records.class_names)
-    signals, notes = {"benign": _clean_logits(target, settings.signals["benign"], classes)}, []
+    clean = _clean_logits(target, settings.signals["benign"], classes)
+    if all(are_probabilities(side) for side in (clean.members, clean.nonmembers)):
+        target.model = LogProbabilities(target.model)
+        clean = _clean_logits(target, settings.signals["benign"], classes)
+        notes.append(
+            "The network returns probabilities. Their logarithms are used as logits; in float32 they saturate, so that scores are tied "
+            "and attacks on the images lose their gradients. Take the softmax off the network if you can."
+        )
+    notes += _near_chance(clean)
+    if len(copies := duplicates(records.images, split.members, split.nonmembers)):
+        notes.append(duplicates_in_words(len(copies), len(split.nonmembers)))
+    signals = {"benign": clean}
     for name, signal in settings.signals.items():
         if signal.one_attack_per_class and classes > MAX_CLASSES:
             notes.append(f"No {name} signal: an attack towards each of {classes} classes is too expensive.")
@@ -116,7 +140,34 @@ def checkpoint_signals(
                 notes.append(f"No {name} signal: {error}.")
             else:
                 notes.append(f"The {name} signal: {signal.in_words()}.")
-    return signals, notes
+    rows = np.concatenate([split.members, split.nonmembers])
+    names = rows.astype(str) if records.names is None else records.names[rows]
+    return AuditedSignals(signals, rows.tolist(), names.tolist(), notes)
+
+
+class LogProbabilities(nn.Module):
+    """Logits of a network that returns probabilities: their logarithms."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        probabilities = self.network(images)
+        return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
+
+
+def _near_chance(clean: SignalLogits) -> list[str]:
+    """A note where the model knows hardly more than how frequent the classes are."""
+    labels = np.concatenate([clean.member_labels, clean.nonmember_labels])
+    right = np.concatenate([clean.members, clean.nonmembers]).argmax(axis=1) == labels
+    chance = np.bincount(labels).max() / len(labels)
+    if right.mean() > chance + max(0.05, 3.0 * np.sqrt(chance * (1.0 - chance) / len(labels))):
+        return []
+    return [
+        f"**The clean accuracy is {100 * right.mean():.1f} %, hardly more than chance ({100 * chance:.1f} %).** Probably the images are not "
+        "prepared as in its training (`mean`, `std`, the order of channels or classes), or the weights are not those of this network."
+    ]
 
 
 def _clean_logits(target: TargetModel, signal: Signal, classes: int) -> SignalLogits:

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from robustmia.audit.predictions_settings import PredictionsAudit
+from robustmia.audit.signal_files import AuditedSignals
 from robustmia.errors import UserError, first_line
 from robustmia.files.signals import SignalLogits, SignalProbabilities
 
 OUR_ARRAYS = ("members", "nonmembers", "member_labels", "nonmember_labels")
 SUMS_TO_1 = 1e-3
+LOOK_AT = 8  # rows, from which on it is no chance that none is negative
 
 
-def read_predictions(settings: PredictionsAudit) -> tuple[dict[str, SignalLogits], list[str]]:
+def read_predictions(settings: PredictionsAudit) -> AuditedSignals:
     """The signals of a file of predictions, and notes for the report.
 
     Raises:
@@ -37,7 +39,9 @@ def read_predictions(settings: PredictionsAudit) -> tuple[dict[str, SignalLogits
             f"positive rates mean little: up to {100 * tied:.0f} % of the members have a probability of exactly 1. Logits do not "
             "saturate."
         )
-    return signals, notes
+    counts = {name: len(arrays[name]) for name in next(iter(names.values()))[:2]}
+    rows = [(name, row) for name, count in counts.items() for row in range(count)]
+    return AuditedSignals(signals, [row for _, row in rows], [f"{name}/{row}" for name, row in rows], notes)
 
 
 def safe_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -76,7 +80,7 @@ def _signal(
         )
     pairs = zip(names[2:], names[:2], answers, strict=True)
     labels = [_checked_labels(path, name, arrays[name], of, rows) for name, of, rows in pairs]
-    are = [_sum_to_1(rows) for rows in answers]
+    are = [are_probabilities(rows) for rows in answers]
     if values == "probabilities" and not all(are):
         wrong = names[are.index(False)]
         raise UserError(
@@ -88,9 +92,26 @@ def _signal(
             f"{path}: the rows of {names[are.index(True)]} sum to 1, as probabilities do, those of {names[are.index(False)]} do not; give "
             "both as one or the other, or set values: logits"
         )
+    for name, side, is_one in zip(names, answers, are, strict=False):
+        if values is None and not is_one:
+            _require_logits(path, name, side)
     if values == "probabilities" or (values is None and all(are)):
         return SignalProbabilities(answers[0], answers[1], labels[0], labels[1], np.array(True))
     return SignalLogits(answers[0], answers[1], labels[0], labels[1])
+
+
+def _require_logits(path: Path, name: str, rows: np.ndarray) -> None:
+    """Raise `UserError` for rows that look like probabilities of another kind: nobody's logits are like that by chance."""
+    if len(rows) < LOOK_AT or (rows < 0).any():
+        return
+    sums = rows.sum(axis=1, dtype=np.float64)
+    if np.ptp(sums) <= SUMS_TO_1 * np.abs(sums).max():
+        what = f"sum to {sums.mean():.4g}; divide them by it"
+    elif (rows <= 1).all():
+        what = "are in [0, 1], but do not sum to 1; give the logits, or probabilities of a softmax"
+    else:
+        return
+    raise UserError(f"{path}: the rows of {name} {what}, or set values: logits if they are")
 
 
 def _checked_answers(path: Path, name: str, rows: np.ndarray) -> np.ndarray:
@@ -119,7 +140,8 @@ def _checked_labels(path: Path, name: str, labels: np.ndarray, of: str, rows: np
     return labels.astype(np.int64)
 
 
-def _sum_to_1(rows: np.ndarray) -> bool:
+def are_probabilities(rows: np.ndarray) -> bool:
+    """Whether every row is in [0, 1] and sums to 1, up to rounding."""
     return bool((rows >= 0).all() and (np.abs(rows.sum(axis=1, dtype=np.float64) - 1.0) <= SUMS_TO_1).all())
 
 

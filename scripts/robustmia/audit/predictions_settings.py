@@ -8,13 +8,13 @@ from typing import Literal
 from pydantic import Field
 
 from robustmia.errors import UserError
-from robustmia.settings import Settings
+from robustmia.settings import FilePath, Settings
 
 
 class PredictionsAudit(Settings):
     """Saved predictions of a model, in one `.npz`. Nothing in it is executed."""
 
-    predictions: Path = Field(
+    predictions: FilePath = Field(
         description="`.npz` with `members`, `nonmembers`, `member_labels`, `nonmember_labels`, as our signals have, or with "
         "`output_{train,test}_{benign,adversarial}` and `{train,test}_label`, as the paper's authors released"
     )

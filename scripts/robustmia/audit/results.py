@@ -3,44 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from robustmia.files.signals import SignalLogits
+from robustmia.audit.signal_files import AuditedSignals
 from robustmia.inference.attacks.base import Attack
 from robustmia.inference.comparison import RunDecisions, RunSummary, compare
 from robustmia.inference.evaluate import Column, Identity, evaluate
+from robustmia.inference.record_risk import record_table
 from robustmia.reporting.labels import spaced
 from robustmia.settings import NORM_NAMES
 
 
+@dataclass(frozen=True)
+class AuditTables:
+    """What an audit finds."""
+
+    membership_inference: pd.DataFrame
+    """Every attack that needs no shadow models, with the columns of the main table."""
+    robustness: pd.DataFrame
+    """One row: accuracies, with the columns of the main table."""
+    records: pd.DataFrame
+    """A row for each record, with its score under each attack."""
+    strongest: pd.Series
+    """The strongest honest attack, as a row of `compare`."""
+
+
 def audit_tables(
     identity: Identity,
-    signals: dict[str, SignalLogits],
+    audited: AuditedSignals,
     attacks: Sequence[Attack],
     columns: Sequence[Column],
     in_verified_ball: Sequence[str] = (),
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """`membership_inference.csv` and `robustness.csv` by every attack that needs no shadow models, and the strongest of them.
+) -> AuditTables:
+    """Every attack on an audited model that needs no shadow models.
 
     Args:
         identity: the columns that name the audited model.
-        signals: by name.
+        audited: its signals.
         attacks: all of them.
         columns: of `membership_inference.csv`.
         in_verified_ball: the signals whose images all lie in the ball of the verified one.
 
     Raises:
-        SoundnessError: an attack does what the verified bounds rule out.
+        SoundnessError: an attack violates the verified bounds.
     """
-    first = next(iter(signals.values()))
-    count = len(first.members) + len(first.nonmembers)
-    present = [name for name in in_verified_ball if name in signals]
-    results, records = evaluate(identity, signals, np.arange(count), attacks, columns, in_verified_ball=present)
+    count, names = len(audited.rows), np.array(audited.names)
+    present = [name for name in in_verified_ball if name in audited.signals]
+    results, records = evaluate(
+        identity, audited.signals, np.arange(count), attacks, columns, in_verified_ball=present, names=names
+    )
     run = RunDecisions.of([records], count)
     strongest = compare({str(identity["run"]): RunSummary.of("audited", run)}).iloc[0]
-    return results.membership_inference, results.robustness, strongest
+    by_record = record_table(records, None, names).assign(record=audited.rows)
+    return AuditTables(results.membership_inference, results.robustness, by_record, strongest)
 
 
 def audit_subject(spec: dict) -> list[str]:
@@ -54,16 +72,15 @@ def audit_subject(spec: dict) -> list[str]:
     return [f"{key}: {value}" for key, value in lines.items() if value is not None]
 
 
-def audit_report(
-    about: list[str], notes: list[str], membership: pd.DataFrame, robustness: pd.DataFrame, strongest: pd.Series
-) -> str:
+def audit_report(about: list[str], notes: list[str], tables: AuditTables) -> str:
     """A short report in Markdown.
 
     Args:
         about: what was audited, a line each.
         notes: what a reader has to know beside the numbers.
-        membership: of `audit_tables`, and the rest likewise.
+        tables: what was found.
     """
+    membership, robustness, strongest = tables.membership_inference, tables.robustness, tables.strongest
     first = membership.iloc[0]
     accuracies = robustness.dropna(axis=1, how="all").drop(
         columns=["dataset", "run", "method", "seed"], errors="ignore"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, PositiveFloat, field_validator, model_validator
 
 from robustmia.audit.predictions_settings import require_file
 from robustmia.models.networks.base import Network
-from robustmia.settings import AtLeastTwo, Settings, ThreatModel, chosen, instantiate
+from robustmia.settings import AtLeastTwo, FilePath, Settings, ThreatModel, chosen, instantiate
 from robustmia.signals.base import Signal
 
 
@@ -32,10 +31,16 @@ class CheckpointAudit(Settings):
     model: ModelFunction | Network = Field(
         description='"package.module:function", which returns the network, or one of ours: `{name: small_cnn, width: 16}`'
     )
-    weights: Path = Field(
-        description="`.safetensors`, or a state dict that `torch.load(weights_only=True)` accepts; it may stand under `state_dict`"
+    weights: FilePath | None = Field(
+        None,
+        description="`.safetensors`, or a file that `torch.load(weights_only=True)` accepts, with a state dict anywhere in it; empty: the "
+        "function returns the trained network",
     )
-    split: Path | None = Field(
+    mean: tuple[float, ...] = Field(
+        (), description="subtracted from each channel of pixels in [0, 1] before the network; empty: nothing"
+    )
+    std: tuple[PositiveFloat, ...] = Field((), description="divides each channel before the network; empty: nothing")
+    split: FilePath | None = Field(
         None, description="`.npz` with rows `members` and `nonmembers`; empty: the data set's own training and test set"
     )
     threat_model: ThreatModel = Field(description="the ball of attacks and bounds")
@@ -62,6 +67,16 @@ class CheckpointAudit(Settings):
             return {name: instantiate(value) for name, value in raw.items()}
         return validate(raw)
 
+    @model_validator(mode="after")
+    def _whole(self) -> CheckpointAudit:
+        if len(self.mean) != len(self.std):
+            raise ValueError("mean and std need one number per channel each, or both stay empty")
+        if self.weights is None and not isinstance(self.model, str):
+            raise ValueError("weights missing; one of our networks is not trained without them")
+        if self.mean and not isinstance(self.model, str) and self.model.input_mean:
+            raise ValueError("mean and the network's input_mean would normalise twice; leave one of them out")
+        return self
+
     @field_validator("signals")
     @classmethod
     def _have_benign(cls, signals: dict[str, Signal]) -> dict[str, Signal]:
@@ -78,6 +93,7 @@ class CheckpointAudit(Settings):
 
     def check(self) -> None:
         """Raise `UserError` if a file is missing. Called before any job starts."""
-        require_file(self.weights, "weights")
+        if self.weights is not None:
+            require_file(self.weights, "weights")
         if self.split is not None:
             require_file(self.split, "split")

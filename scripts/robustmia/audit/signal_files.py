@@ -1,8 +1,9 @@
-"""The signals of an audited model between two jobs: a folder with a file for each, and notes."""
+"""The signals of an audited model between two jobs: a folder with a file for each, whose records they are, and notes."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from robustmia.errors import DamagedError, first_line
@@ -12,20 +13,34 @@ from robustmia.files.signals import SignalLogits
 CONTENTS = "contents.json"
 
 
-def save_signals(folder: str | Path, signals: dict[str, SignalLogits], notes: list[str]) -> None:
-    """A file for each signal, and last of all one with their names and the notes."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for name, signal in signals.items():
-        signal.save(Path(folder) / f"{name}.npz")
-    write_text(Path(folder) / CONTENTS, json.dumps({"signals": list(signals), "notes": notes}))
+@dataclass(frozen=True)
+class AuditedSignals:
+    """What an audited model answered to its members and non-members."""
 
+    signals: dict[str, SignalLogits]
+    """By name; the records of all of them are the same."""
+    rows: list[int]
+    """Of members, then of non-members: rows of the data set, or of the arrays of predictions."""
+    names: list[str]
+    """The same records by name: their files, or the array and the row in it."""
+    notes: list[str]
+    """What a reader has to know beside the numbers."""
 
-def load_signals(folder: str | Path) -> tuple[dict[str, SignalLogits], list[str]]:
-    """What `save_signals` wrote; a damaged file is a `DamagedError`."""
-    path = Path(folder) / CONTENTS
-    try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DamagedError(path, first_line(error)) from error
-    signals = {name: SignalLogits.load(Path(folder) / f"{name}.npz") for name in contents["signals"]}
-    return signals, contents["notes"]
+    def save(self, folder: str | Path) -> None:
+        """A file for each signal, and last of all one with the rest."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name, signal in self.signals.items():
+            signal.save(Path(folder) / f"{name}.npz")
+        contents = {"signals": list(self.signals), "rows": self.rows, "names": self.names, "notes": self.notes}
+        write_text(Path(folder) / CONTENTS, json.dumps(contents))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> AuditedSignals:
+        """What `save` wrote; a damaged file is a `DamagedError`."""
+        path = Path(folder) / CONTENTS
+        try:
+            contents = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DamagedError(path, first_line(error)) from error
+        signals = {name: SignalLogits.load(Path(folder) / f"{name}.npz") for name in contents.pop("signals")}
+        return cls(signals, **contents)
