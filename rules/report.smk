@@ -22,7 +22,5 @@ rule report:
                 for path in sorted(Path(workflow.basedir).glob("report/*.rst"))
             )
         ),
-        introduction=str(Path(workflow.basedir) / "report" / "workflow.rst"),
-        snakefile=str(workflow.main_snakefile),
     script:
         "../scripts/report.py"

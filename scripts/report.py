@@ -16,9 +16,10 @@ with job(snakemake):
     from robustmia.reporting.conclusions import first_page
 
     write_text(snakemake.output.config, yaml.safe_dump(snakemake.params.config, sort_keys=False))
-    introduction = Path(snakemake.params.introduction).read_text(encoding="utf-8")
+    clone = Path(snakemake.scriptdir).parent
+    introduction = (clone / "report" / "workflow.rst").read_text(encoding="utf-8")
     write_text(snakemake.output.page, first_page(introduction, [read_table(p) for p in snakemake.input.conclusions]))
-    command = [sys.executable, "-m", "snakemake", "tables", "figures", "--snakefile", snakemake.params.snakefile]
+    command = [sys.executable, "-m", "snakemake", "tables", "figures", "--snakefile", str(clone / "Snakefile")]
     command += ["--configfile", snakemake.output.config, "--report", snakemake.output.html, "--nolock", "--cores", "1"]
     environment = os.environ | {"ROBUSTMIA_FIRST_PAGE": str(Path(snakemake.output.page).resolve())}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
