@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from robustmia.files.signals import VerifiedBounds
 
 
-Verifier = Literal["interval", "zonotope", "interval_dual", "dual"]
+Verifier = Literal["interval", "zonotope", "interval_dual", "dual", "crown_interval", "crown", "alpha_crown"]
 """The names of `robustmia.bounds.verifiers.VERIFIERS`."""
 
 
@@ -29,7 +29,7 @@ class Verified(Signal, LinfThreatModel):
     verifiers: tuple[Verifier, ...] = Field(
         ("interval", "interval_dual"),
         min_length=1,
-        description="`interval`, `zonotope`, `interval_dual` and `dual`; docs/bounds.md says what each costs",
+        description="`interval`, `zonotope`, `interval_dual`, `dual`, `crown_interval`, `crown` and `alpha_crown`; docs/bounds.md says what each costs",
     )
     memory_mib: PositiveInt = Field(
         32,

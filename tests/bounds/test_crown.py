@@ -1,0 +1,113 @@
+"""CROWN and alpha-CROWN: their order, their slopes, and numbers of an independent implementation."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bound_networks import NETWORKS, batch, network
+from robustmia.bounds.crown import (
+    _Lines,
+    alpha_crown_bounds,
+    crown_bounds,
+    crown_interval_bounds,
+    unstable_units,
+)
+from robustmia.bounds.interval import Interval, interval_bounds, margins_of
+
+KINDS = [kind for kind in NETWORKS if kind != "wide_resnet"]  # whose optimisation takes a minute
+
+
+@pytest.mark.parametrize("epsilon", [0.003, 0.03, 0.2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_bound_is_as_tight_as_the_cheaper_ones(kind, epsilon):
+    model, (images, labels) = network(kind, 21), batch(21)
+    ball = Interval.around(images, epsilon, clip_pixels=True)
+    with torch.no_grad():
+        intervals = interval_bounds(model, ball, labels)
+        crown, crown_interval = crown_bounds(model, ball, labels), crown_interval_bounds(model, ball, labels)
+    alpha = alpha_crown_bounds(model, ball, labels, steps=5)
+    assert (crown_interval <= intervals + 1e-12).all()
+    assert (crown <= intervals + 1e-12).all()
+    assert crown.mean() <= crown_interval.mean() + 1e-12
+    assert (alpha <= crown + 1e-12).all()
+
+
+def test_without_a_step_alpha_crown_is_crown():
+    model, (images, labels) = network("residual", 22), batch(22)
+    ball = Interval.around(images, 0.1, clip_pixels=True)
+    with torch.no_grad():
+        torch.testing.assert_close(alpha_crown_bounds(model, ball, labels, steps=0), crown_bounds(model, ball, labels))
+
+
+def test_more_steps_are_never_looser():
+    model, (images, labels) = network("dense", 23), batch(23)
+    ball = Interval.around(images, 0.15, clip_pixels=True)
+    bounds = [alpha_crown_bounds(model, ball, labels, steps=steps) for steps in (0, 1, 5, 25)]
+    for fewer, more in pairwise(bounds):
+        assert (more <= fewer + 1e-12).all()
+    assert (bounds[-1] < bounds[0] - 1e-3).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slopes_that_all_bounds_of_a_layer_share_are_sound_too(kind):
+    """Where memory is short: tighter than CROWN, looser than slopes of their own."""
+    model, (images, labels) = network(kind, 24), batch(24)
+    ball = Interval.around(images, 0.1, clip_pixels=True)
+    shared = alpha_crown_bounds(model, ball, labels, memory=1, steps=5)
+    with torch.no_grad():
+        assert (shared <= crown_bounds(model, ball, labels) + 1e-12).all()
+        corners = ball.centre + (2 * torch.rand(4000, *ball.centre.shape).double() - 1).sign() * ball.radius
+        margins = margins_of(model(corners.flatten(0, 1)).unflatten(0, corners.shape[:2]), labels)
+    assert (margins.amax(0) <= shared + 1e-10).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-1.0, 3.0), (-3.0, 1.0), (-1.0, 1.0), (0.0, 2.0), (-2.0, 0.0), (0.0, 0.0), (-1e-30, 1e30)]
+)
+@pytest.mark.parametrize("slope", [None, 0.0, 0.3, 1.0])
+def test_lines_enclose_the_relu(low, high, slope):
+    ends = torch.tensor([[low]]).double(), torch.tensor([[high]]).double()
+    lines = _Lines.around(Interval.between(*ends))
+    lower = lines.lower_slope if slope is None else torch.where(lines.unstable, slope, lines.lower_slope)
+    z = torch.linspace(0, 1, 101).double() * (high - low) + low
+    upper = lines.upper_slope * z + lines.upper_shift
+    room = 1e-12 * max(abs(low), abs(high))
+    assert (upper >= z.relu() - room).all()
+    assert (lower * z <= z.relu() + room).all()
+
+
+def test_crown_takes_the_lower_line_of_smaller_area():
+    ends = Interval.between(torch.tensor([[-1.0, -2.0, -1.0]]), torch.tensor([[2.0, 1.0, 1.0]]))
+    assert _Lines.around(ends).lower_slope.tolist() == [[1.0, 0.0, 0.0]]
+
+
+def test_units_with_an_open_sign_are_found_for_each_image():
+    low = torch.tensor([[-1.0, 0.5, -2.0, -1.0], [1.0, 1.0, -1.0, 1.0]])
+    high = torch.tensor([[1.0, 2.0, -1.0, 2.0], [2.0, 2.0, 1.0, 2.0]])
+    units = unstable_units(low, high)
+    assert sorted(units[0].tolist()) == [0, 3]
+    assert 2 in units[1].tolist()
+    assert unstable_units(low[:, 1:2], high[:, 1:2]) is None
+    assert unstable_units(torch.full((1, 2), torch.nan), torch.ones(1, 2)).shape == (1, 2)  # nothing is known
+
+
+def test_numbers_of_an_independent_implementation():
+    """auto_LiRPA 0.7.1 (Xu et al. 2020) on a network and images that are drawn with a seed; see benchmarks/peer_bounds.py."""
+    stored = json.loads((Path(__file__).parent / "peer_bounds.json").read_text())
+    for case in stored["cases"]:
+        model, (images, labels) = network(case["network"], case["seed"]), batch(case["seed"])
+        ball = Interval.around(images, case["epsilon"], clip_pixels=True)
+        with torch.no_grad():
+            ours = crown_bounds(model, ball, labels).numpy()
+        theirs = np.array(case["crown"])
+        assert (ours <= theirs + 1e-9).all()
+        if case["equal"]:  # no interval is tighter than a linear bound there
+            np.testing.assert_allclose(ours, theirs, atol=1e-9)
+        optimised = alpha_crown_bounds(model, ball, labels, steps=stored["steps"]).numpy()
+        assert optimised.mean() <= np.array(case["alpha_crown"]).mean() + 1e-3 * np.abs(case["alpha_crown"]).mean()
