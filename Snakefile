@@ -10,24 +10,17 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from robustmia.config.files import check_files
 from robustmia.config.reading import check_audits, check_sources, read_config
 from robustmia.config.registry import SIGNALS
-from robustmia.errors import UserError
 from robustmia.workflow.code_digest import code_digest, digest
 from robustmia.workflow.paths import TARGET, Paths, filled
 from robustmia.workflow.results_lock import hold_results
-from robustmia.workflow.snakemake_hooks import check_working_folder, install_hooks, mark_stale
+from robustmia.workflow.snakemake_hooks import (
+    check_working_folder,
+    install_hooks,
+    mark_stale,
+    or_end,
+)
 from robustmia.workflow.specs import Specs
 from robustmia.workflow.targets import JOINED_TABLES, TABLES, Targets
-
-
-def or_end(check, *arguments):
-    """What a check returns; its mistakes end the workflow, in a line each."""
-    try:
-        return check(*arguments)
-    except UserError as error:
-        sys.exit(
-            "\n".join(f"robustmia: {line}" for line in str(error).splitlines())
-        )
-
 
 # The file beside this one, wherever snakemake is started.
 DEFAULTS = str(Path(workflow.basedir) / "config.yaml")

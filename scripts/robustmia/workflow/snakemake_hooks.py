@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 from snakemake.jobs import GroupJob
 from snakemake.logging import logger
@@ -18,6 +18,8 @@ from robustmia.errors import UserError
 from robustmia.workflow.failures import Failures
 from robustmia.workflow.gpu_lock import visible_gpus
 from robustmia.workflow.terminal import attach_terminal
+
+T = TypeVar("T")
 
 
 def install_hooks(workflow: Any) -> Failures:
@@ -33,6 +35,14 @@ def install_hooks(workflow: Any) -> Failures:
         logger.addHandler(failures)
         attach_terminal(workflow, failures)
     return failures
+
+
+def or_end(check: Callable[..., T], *arguments: Any) -> T:
+    """What a check returns; its mistakes end the workflow, in a line each."""
+    try:
+        return check(*arguments)
+    except UserError as error:
+        sys.exit("\n".join(f"robustmia: {line}" for line in str(error).splitlines()))
 
 
 def check_working_folder(snakefile: str) -> None:
