@@ -30,7 +30,7 @@ run: setup  ## the whole pipeline on config.yaml, then the main table
 	@$(PACKAGE) -m robustmia.workflow.summary config.yaml
 
 test: setup  ## every test (ROBUSTMIA_SHARED=/path/to/shared adds those on real data)
-	@pytest -n 2 --dist loadgroup
+	@pytest -n 2
 
 fuzz: setup  ## look for configurations that are met badly: make fuzz SECONDS=600
 	@PYTHONPATH=scripts:tests python tests/config/fuzz.py $(or $(SECONDS),600)
