@@ -15,6 +15,7 @@ import yaml
 from cluster import Cluster, missing
 
 from helpers import ROOT, Workflow
+from robustmia.workflow.logs import TO_STDERR
 
 PROFILE = ("--profile", "slurm", "--configfile", "configs/smoke.yaml")
 FEW = {
@@ -159,11 +160,15 @@ def test_out_of_memory_and_time_are_mended_by_the_next_attempt(cluster, tmp_path
     overlay = FEW | {"datasets": {"digits": few | {"training": {"epochs": 2000, "monitor": None}}}}
     workflow, local = copy(tmp_path / "cluster", overlay), copy(tmp_path / "local", overlay)
     (tmp_path / "sitecustomize.py").write_text(SLOW_DISK)
-    cluster.environment["PYTHONPATH"] = str(tmp_path)
+    cluster.environment |= {
+        "PYTHONPATH": str(tmp_path),
+        TO_STDERR: "1",
+    }  # so that SLURM's logs keep what each attempt said
     since, memory = now(), "60 if wildcards.run == 'pgd' and attempt == 1 else 4000"
     limits = ("--set-resources", f"train:mem_mb={memory}", "train:runtime=1 if attempt == 1 else 30")
     running = start(workflow, cluster, *TABLES, *limits)
-    del cluster.environment["PYTHONPATH"]
+    for name in ("PYTHONPATH", TO_STDERR):
+        del cluster.environment[name]
     finish(local.start("tables", "--configfile", "configs/smoke.yaml", "few.yaml"))
     said = finish(running)
     seen = accounted(cluster, since)
