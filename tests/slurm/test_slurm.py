@@ -170,7 +170,7 @@ def test_out_of_memory_and_time_are_mended_by_the_next_attempt(cluster, tmp_path
     for name in ("PYTHONPATH", TO_STDERR):
         del cluster.environment[name]
     finish(local.start("tables", "--configfile", "configs/smoke.yaml", "few.yaml"))
-    said = finish(running)
+    finish(running)
     seen = accounted(cluster, since)
     print(seen.to_string())
     trainings = seen[seen.comment.str.startswith("rule_train")]
@@ -181,7 +181,6 @@ def test_out_of_memory_and_time_are_mended_by_the_next_attempt(cluster, tmp_path
     assert "exceeded memory limit" in slurm
     assert "stopped by SIGTERM after epoch" in slurm
     assert "resuming after epoch" in (workflow.folder / "results/smoke/logs/train/digits/natural/seed0.log").read_text()
-    assert "SLURM status is: 'TIMEOUT'" in said
     assert tables(workflow) == tables(local)
 
 
