@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from robustmia.bounds.graph import Graph
+from robustmia.bounds.graph import UNLIMITED, Graph
 from robustmia.bounds.interval import Interval, margin_bounds, margin_rows
 from robustmia.bounds.layers import Affine
 from robustmia.bounds.tracing import read_graph
@@ -25,7 +25,6 @@ from robustmia.bounds.tracing import read_graph
 ROWS = (
     32  # coefficient vectors taken at once for each image, where memory allows: fewer would leave matrix products small
 )
-UNLIMITED = 2**62
 
 STEPS, STEP_SIZE = 20, 0.25  # of alpha-CROWN; benchmarks/bounds.py has what they cost and gain
 
@@ -102,12 +101,11 @@ class _Relaxed:
     def __post_init__(self) -> None:
         self.shapes = self.graph.shapes(self.ball.centre[:1])
         zeros = [self.ball.centre.new_zeros(1, *shape) for shape in self.shapes]
-        self.shifts = [None, *(self._shift(number, zeros) for number in range(1, len(self.shapes)))]
-
-    def _shift(self, number: int, zeros: list[Tensor]) -> Tensor | None:
-        """b of an affine layer, [1, ...]."""
-        node = self.graph.nodes[number - 1]
-        return None if node.layer is None else node.layer(zeros[node.inputs[0]])
+        self.shifts = {  # b of each affine layer, [1, ...]
+            number: node.layer(zeros[node.inputs[0]])
+            for number, node in enumerate(self.graph.nodes, start=1)
+            if node.layer is not None
+        }
 
     def refine(self, node: int, inputs: Interval) -> Interval:
         """Bounds of the values of a node, from intervals of them: those whose sign is open get linear bounds."""
@@ -146,7 +144,7 @@ class _Relaxed:
                 constant, both_signs = torch.cat([constant, -constant], 1), False
             nu = waiting.pop(number)
             if at.layer is not None:
-                constant = constant + nu.flatten(2) @ self.shifts[number].flatten()  # type: ignore[union-attr]
+                constant = constant + nu.flatten(2) @ self.shifts[number].flatten()
                 back = at.layer.transpose(nu.flatten(0, 1), self.shapes[at.inputs[0]])
                 nu = back.unflatten(0, nu.shape[:2])
             elif len(at.inputs) == 1:
@@ -227,14 +225,9 @@ def crown_interval_bounds(network: nn.Module, ball: Interval, labels: Tensor, me
 
 
 def _in_parts(network: nn.Module, ball: Interval, labels: Tensor, memory: int | None, refines: bool) -> Tensor:
-    graph = read_graph(network)
-    images = fitting = UNLIMITED
-    if memory is not None:
-        fitting = graph.fitting(ball.centre[:1], memory)
-        images = max(1, fitting // ROWS)
-    parts = []
-    for part, theirs in zip(ball.split(images), labels.split(images), strict=True):
-        relaxed = _Relaxed(graph, part, max(1, fitting // len(theirs)))
+    graph, parts = read_graph(network), []
+    for part, theirs, rows_at_once in graph.parts(ball, labels, memory, ROWS):
+        relaxed = _Relaxed(graph, part, rows_at_once)
         parts.append(_margins(_Box(part, relaxed, refines), theirs))
     return torch.cat(parts)
 
@@ -293,9 +286,10 @@ def _slopes_bytes(graph: Graph, ball: Interval) -> int:
     """What the slopes and the vectors of all bounds of one image take while they are optimised."""
     shapes = graph.shapes(ball.centre[:1])
     relus = [number for number, node in enumerate(graph.nodes, 1) if node.layer is None and len(node.inputs) == 1]
+    classes = graph.last.module.out_features if graph.last else shapes[-1].numel()
     total = 0
     for relu in [*relus, len(graph.nodes) + 1]:
-        rows = 2 * shapes[graph.nodes[relu - 1].inputs[0]].numel() if relu in relus else 10
+        rows = 2 * shapes[graph.nodes[relu - 1].inputs[0]].numel() if relu in relus else classes
         total += rows * sum(shapes[before].numel() for before in relus if before < relu)
     return max(1, OPTIMISED_COPIES * total * ball.centre.element_size())
 

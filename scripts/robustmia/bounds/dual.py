@@ -14,14 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robustmia.bounds.graph import Graph
+from robustmia.bounds.graph import UNLIMITED, Graph
 from robustmia.bounds.interval import Interval, margin_rows, margins_of
 from robustmia.bounds.layers import Affine
 from robustmia.bounds.relu import parallel_band
 from robustmia.bounds.tracing import read_graph
 
 ROWS = 16  # vectors nu taken at once for each image, where memory allows: fewer would leave matrix products small
-UNLIMITED = 2**62
 
 
 class _Relaxed:
@@ -180,14 +179,9 @@ def interval_dual_bounds(network: nn.Module, ball: Interval, labels: Tensor, mem
 
 
 def _in_parts(network: nn.Module, ball: Interval, labels: Tensor, memory: int | None, intervals: bool) -> Tensor:
-    graph = read_graph(network)
-    images = fitting = UNLIMITED
-    if memory is not None:
-        fitting = graph.fitting(ball.centre[:1], memory)
-        images = max(1, fitting // ROWS)
-    parts = []
-    for part, theirs in zip(ball.split(images), labels.split(images), strict=True):
-        relaxed = _Relaxed(graph, part, max(1, fitting // len(theirs)))
+    graph, parts = read_graph(network), []
+    for part, theirs, rows_at_once in graph.parts(ball, labels, memory, ROWS):
+        relaxed = _Relaxed(graph, part, rows_at_once)
         parts.append(_margins(_Centre(part.centre, relaxed, part if intervals else None), theirs))
     return torch.cat(parts)
 

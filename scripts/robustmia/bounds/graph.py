@@ -6,9 +6,10 @@ things: `affine(layer)`, `relu(node)` and `+`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,8 +17,12 @@ from torch import Tensor
 from robustmia.bounds.layers import Affine, Linear
 from robustmia.errors import UserError
 
+if TYPE_CHECKING:
+    from robustmia.bounds.interval import Interval
+
 # Copies of a tensor that a layer works on at once: before and after it, absolute values, another branch, work space.
 COPIES = 7
+UNLIMITED = 2**62
 
 
 class Element(Protocol):
@@ -89,6 +94,22 @@ class Graph:
         """How many vectors or errors of one image [1, C, H, W] fit into so many bytes at once, whatever the layer; at least 1."""
         largest = max(shape.numel() for shape in self.shapes(image))
         return max(1, memory // (COPIES * largest * image.element_size()))
+
+    def parts(
+        self, ball: Interval, labels: Tensor, memory: int | None, rows: int
+    ) -> Iterator[tuple[Interval, Tensor, int]]:
+        """Images and labels in parts, with how many vectors of each image fit at once beside each other.
+
+        Args:
+            ball: all images.
+            labels: theirs.
+            memory: bytes; None: no limit, and one part.
+            rows: vectors that should fit for each image of a part, if one image alone allows it.
+        """
+        fitting = UNLIMITED if memory is None else self.fitting(ball.centre[:1], memory)
+        images = UNLIMITED if memory is None else max(1, fitting // rows)
+        for part, theirs in zip(ball.split(images), labels.split(images), strict=True):
+            yield part, theirs, max(1, fitting // len(theirs))
 
     @cached_property
     def last_use(self) -> dict[int, int]:
