@@ -1,7 +1,11 @@
-"""Time and memory of each verifier for an image, on two networks: `make bench`.
+"""Time and memory of each verifier, and of other projects' where they are installed: `make bench`.
 
-One thread, as in the pipeline. Each verifier is timed in turn with a plain forward pass of the same images, over several
-rounds, and medians are compared. Memory is what the process grew by at its highest, in a process of its own for each row.
+One thread, as in the pipeline. Each verifier is timed in turn with a plain forward pass of the same images, over several rounds, and
+medians are compared. Memory is what the process grew by at its highest, in a process of its own for each row.
+
+The digits network has the weights of a run, if `make run` has left them, since the time depends on how many ReLUs are open; others
+have random ones, which leave most of them open. auto_LiRPA and convex_adversarial are used where they can be imported: put their
+checkouts on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -9,76 +13,175 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import torch
+from torch import Tensor, nn
 
+from robustmia.bounds.cost import costs
 from robustmia.bounds.interval import Interval
 from robustmia.bounds.verifiers import VERIFIERS
+from robustmia.files.weights import load_weights
 from robustmia.models.networks.base import build_network
 from robustmia.models.networks.fashion_mnist_net import FashionMNISTNet
 from robustmia.models.networks.small_cnn import SmallCNN
+from robustmia.models.networks.yale_net import YaleNet
 
-MEMORY = 32 * 2**20
-NETWORKS = {
-    "digits": (SmallCNN(name="small_cnn", width=16), (1, 8, 8), 0.1),
-    "fashion_mnist": (FashionMNISTNet(name="fashion_mnist_net", width=64), (1, 28, 28), 0.1),
+EPSILON, CLASSES = 0.1, 10
+SHAPES = {"digits": (1, 8, 8), "wong": (1, 28, 28), "yale": (1, 192, 168), "fashion_mnist": (1, 28, 28)}
+NAMES = {
+    "digits": "digits (width 16)",
+    "wong": "Fashion-MNIST (Wong et al., small)",
+    "yale": "Yale (the paper's width, 8)",
+    "fashion_mnist": "Fashion-MNIST (a quarter of the paper's width)",
 }
-CASES = {  # images and rounds, so that a row takes seconds; one image's `dual` on the larger network would take an hour
+CASES = {  # images and rounds, so that a row takes seconds
     ("digits", "interval"): (256, 20),
-    ("digits", "zonotope"): (256, 5),
-    ("digits", "interval_dual"): (256, 10),
-    ("digits", "dual"): (256, 3),
-    ("fashion_mnist", "interval"): (32, 5),
-    ("fashion_mnist", "zonotope"): (1, 1),
-    ("fashion_mnist", "interval_dual"): (32, 3),
+    ("digits", "crown_interval"): (256, 10),
+    ("digits", "dual"): (256, 5),
+    ("digits", "crown"): (256, 5),
+    ("digits", "alpha_crown"): (32, 1),
+    ("wong", "interval"): (128, 10),
+    ("wong", "crown_interval"): (128, 5),
+    ("wong", "dual"): (32, 3),
+    ("wong", "crown"): (32, 3),
+    ("yale", "interval"): (4, 3),
+    ("yale", "crown_interval"): (4, 3),
+    ("fashion_mnist", "interval"): (32, 3),
+    ("fashion_mnist", "crown_interval"): (32, 3),
 }
+RUNS = ("pgd", "trades", "ibp", "duality")
+
+
+def build(name: str) -> nn.Module:
+    """A network in evaluation mode."""
+    if name == "wong":
+        torch.manual_seed(0)
+        layers = [nn.Conv2d(1, 16, 4, 2, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, padding=1), nn.ReLU()]
+        return nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(1568, 100), nn.ReLU(), nn.Linear(100, CLASSES)
+        ).requires_grad_(False)
+    architectures = {
+        "yale": YaleNet(name="yale_net"),
+        "fashion_mnist": FashionMNISTNet(name="fashion_mnist_net", width=64),
+    }
+    architecture = architectures.get(name, SmallCNN(name="small_cnn", width=16))
+    network = build_network(architecture, SHAPES[name], CLASSES, seed=0).eval().requires_grad_(False)
+    weights = Path(f"results/models/digits/{name}/seed0/model.safetensors")
+    if weights.exists():
+        network.load_state_dict(load_weights(weights))
+    return network
+
+
+def drawn(name: str, images: int) -> tuple[Tensor, Tensor]:
+    """Random images and labels."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand((images, *SHAPES[name]), generator=generator)
+    return pixels, torch.randint(CLASSES, (images,), generator=generator)
 
 
 def measure(name: str, verifier: str) -> None:
-    """Print one row of the table."""
+    """Print one row of the table of verifiers."""
     images, rounds = CASES[name, verifier]
-    architecture, shape, epsilon = NETWORKS[name]
-    torch.set_num_threads(1)
-    network = build_network(architecture, shape, 10, seed=0).eval()
-    generator = torch.Generator().manual_seed(0)
-    pixels, labels = (
-        torch.rand((images, *shape), generator=generator),
-        torch.randint(10, (images,), generator=generator),
+    network, (pixels, labels) = build(name), drawn(name, images)
+    ball, bound = Interval.around(pixels, EPSILON, clip_pixels=True), VERIFIERS[verifier]
+    network(pixels)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    bound(network, ball, labels)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    forward, bounding = medians([lambda: network(pixels), lambda: bound(network, ball, labels)], rounds)
+    reckoned = costs(network, pixels, (verifier,)).seconds[verifier]
+    cells = (
+        f"{1000 * bounding / images:.3g}",
+        f"{reckoned:.3g}",
+        f"{bounding / forward:.3g}",
+        images,
+        f"{grown / 1024:.0f}",
     )
-    ball, bound = Interval.around(pixels, epsilon, clip_pixels=True), VERIFIERS[verifier]
-    with torch.no_grad():
-        network(pixels)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        bound(network, ball, labels, MEMORY)
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        forward, bounding = [], []
-        for _ in range(rounds):
-            forward.append(_seconds(lambda: network(pixels)))
-            bounding.append(_seconds(lambda: bound(network, ball, labels, MEMORY)))
-    per_image = 1000 * median(bounding) / images
-    print(
-        f"| {name} | {verifier} | {per_image:.3g} | {median(bounding) / median(forward):.3g} | {images} | {grown / 1024:.0f} |"
-    )
+    print(f"| {NAMES[name]} | {verifier} | {' | '.join(map(str, cells))} |")
 
 
-def _seconds(call) -> float:
-    started = perf_counter()
-    call()
-    return perf_counter() - started
+def compare() -> None:
+    """Print a row for each other project's bounds on the same network, batch and threads, in one run."""
+    print("\nOther projects, on the same images in one run, in ms per image:\n")
+    print("| network | theirs | ms | ours | ms | theirs / ours | largest difference |\n|---|---|---|---|---|---|---|")
+    for name, images in (*((run, 96) for run in RUNS), ("wong", 20)):
+        network = build(name) if name == "wong" else _digits(name)
+        if network is not None:
+            pixels, labels = drawn("wong" if name == "wong" else "digits", images)
+            for theirs, bound, verifier in (
+                (("auto_LiRPA CROWN"), _auto_lirpa, "crown"),
+                ("convex_adversarial", _convex_adversarial, "dual"),
+            ):
+                _compare(name, network, pixels, labels, theirs, bound, verifier)
+
+
+def _digits(run: str) -> nn.Module | None:
+    SHAPES[run] = SHAPES["digits"]
+    return build(run) if Path(f"results/models/digits/{run}").is_dir() else None
+
+
+def _compare(name: str, network: nn.Module, pixels: Tensor, labels: Tensor, theirs: str, bound, verifier: str) -> None:
+    ball = Interval.around(pixels, EPSILON, clip_pixels=False)
+    try:
+        their_bounds = bound(network, ball, labels)
+    except ImportError as error:
+        print(f"| {name} | {theirs} | not installed ({error.name}) | {verifier} | | | |")
+        return
+    difference = float((VERIFIERS[verifier](network, ball, labels) - their_bounds).abs().max())
+    calls = [lambda: bound(network, ball, labels), lambda: VERIFIERS[verifier](network, ball, labels)]
+    them, us = (1000 * seconds / len(labels) for seconds in medians(calls, 3))
+    print(f"| {name} | {theirs} | {them:.3g} | {verifier} | {us:.3g} | {them / us:.2g} | {difference:.1e} |")
+
+
+def _auto_lirpa(network: nn.Module, ball: Interval, labels: Tensor) -> Tensor:
+    import numpy as np
+    from auto_LiRPA import BoundedModule, BoundedTensor, PerturbationLpNorm
+
+    rows = torch.eye(CLASSES).repeat(len(labels), 1, 1)
+    rows -= torch.nn.functional.one_hot(labels, CLASSES).unsqueeze(1)
+    if network not in _BOUNDED:
+        _BOUNDED[network] = BoundedModule(network, ball.centre)
+    region = BoundedTensor(ball.centre, PerturbationLpNorm(norm=np.inf, x_L=ball.low, x_U=ball.high))
+    return _BOUNDED[network].compute_bounds(x=(region,), C=rows, method="CROWN", bound_lower=False)[1].detach()
+
+
+_BOUNDED: dict[nn.Module, nn.Module] = {}
+
+
+def _convex_adversarial(network: nn.Module, ball: Interval, labels: Tensor) -> Tensor:
+    from convex_adversarial import DualNetwork
+
+    rows = torch.eye(CLASSES)[labels].unsqueeze(1) - torch.eye(CLASSES).unsqueeze(0)
+    return -DualNetwork(network, ball.centre, EPSILON, bounded_input=False)(rows).detach()
+
+
+def medians(calls: list[Callable[[], object]], rounds: int) -> list[float]:
+    """Median seconds of each call, which take turns."""
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds):
+        for call, own in zip(calls, times, strict=True):
+            started = perf_counter()
+            call()
+            own.append(perf_counter() - started)
+    return [median(own) for own in times]
 
 
 def main() -> None:
-    """Print a Markdown table."""
-    print(f"\nEach verifier with {MEMORY // 2**20} MiB for its parts, on the CPU:\n")
-    print(
-        "| network | verifier | ms per image | forward passes | images | MiB at the highest |\n|---|---|---|---|---|---|"
-    )
+    """Print two Markdown tables."""
+    print("\nEach verifier on the CPU, with one thread; `reckoned` is what `verifiers: auto` takes it to be:\n")
+    print("| network | verifier | ms per image | reckoned | forward passes | images | MiB at the highest |")
+    print("|---|---|---|---|---|---|---|")
     for case in CASES:
         subprocess.run([sys.executable, __file__, *case], check=True)
+    compare()
 
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)
-    measure(*sys.argv[1:]) if len(sys.argv) > 1 else main()
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        measure(*sys.argv[1:]) if len(sys.argv) > 1 else main()

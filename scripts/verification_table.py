@@ -7,7 +7,7 @@ with job(snakemake):
     from robustmia.files.tables import read_table
     from robustmia.reporting.tables import render, verification_note, verification_table
 
-    table = verification_table(read_table(snakemake.input.verification))
-    note = verification_note(snakemake.params.spec["quotes"])
+    verification = read_table(snakemake.input.verification)
+    table, note = verification_table(verification), verification_note(verification, snakemake.params.spec["quotes"])
     for form in ("markdown", "html"):
         write_text(snakemake.output[form], render(form, table, note))

@@ -7,9 +7,10 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.functional import relu
 
-from robustmia.bounds.crown import alpha_crown_bounds
+from robustmia.bounds.alpha_crown import alpha_crown_bounds
 from robustmia.bounds.interval import Interval
 from robustmia.bounds.verifiers import VERIFIERS
 from robustmia.models.networks.base import build_network
@@ -52,6 +53,35 @@ class Twice(nn.Module):
         return self.linear(torch.flatten(y + x + images, start_dim=1))
 
 
+class Spelled(nn.Module):
+    """Functions and methods in place of modules: padding, concatenation, pooling, dropout, and a view by the batch's size."""
+
+    def __init__(self):
+        super().__init__()
+        self.same = nn.Conv2d(2, 2, (1, 3), padding="same")
+        self.reflected = nn.Conv2d(4, 3, 3, stride=2, padding=1, padding_mode="reflect")
+        self.hidden, self.last = nn.Linear(3 * 2 * 2 + 3, 7), nn.Linear(7, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = functional.leaky_relu(self.same(images), 0.2)
+        x = torch.cat([x, functional.pad(images, (1, -1, 0, 0))], dim=1)
+        x = torch.tanh(self.reflected(x))
+        pooled = functional.max_pool2d(x, 2, stride=1)
+        x = torch.cat((pooled.view(pooled.size(0), -1), x.mean(dim=(2, 3))), -1)
+        x = functional.dropout(x, 0.3, training=self.training)
+        return self.last(self.hidden(x.reshape(x.shape[0], -1)).sigmoid())
+
+
+def smooth() -> nn.Module:
+    layers = [nn.Conv2d(2, 3, 3), nn.Sigmoid(), nn.Conv2d(3, 4, 2), nn.LeakyReLU(0.1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(24, 6), nn.Tanh(), nn.Dropout(), nn.Linear(6, CLASSES))
+
+
+def max_pooled() -> nn.Module:
+    layers = [nn.ZeroPad2d((1, 0, 0, 1)), nn.Conv2d(2, 3, 3), nn.ReLU(), nn.MaxPool2d(2, stride=1), nn.Conv2d(3, 4, 2)]
+    return nn.Sequential(*layers, nn.MaxPool2d(3, 2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8, CLASSES))
+
+
 def dense() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(60, 14), nn.ReLU(), nn.Linear(14, 9), nn.ReLU(), nn.Linear(9, CLASSES))
 
@@ -84,6 +114,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "residual": Residual,
     "twice": Twice,
     "headless": headless,
+    "spelled": Spelled,
+    "smooth": smooth,
+    "max_pooled": max_pooled,
     "wide_resnet": wide_resnet,
 }
 

@@ -92,7 +92,15 @@ class Bounded:
         ]
         loose = [np.where(bounds == 0, 0, bounds + 1).astype(np.float32) for bounds in tight]
         by_verifier = (np.stack([loose[side], tight[side]], axis=1) for side in (0, 1))
-        return VerifiedBounds(*tight, *self.labels, np.array(["interval", "dual"]), *by_verifier)
+        return VerifiedBounds(
+            *tight,
+            *self.labels,
+            np.array(["interval", "dual"]),
+            *by_verifier,
+            np.ones(2),
+            np.array(["crown"]),
+            np.array(3.0),
+        )
 
     def targeted(self) -> SignalLogits:
         """An image for each class, all of which stay under the bounds of `verified`: the adversarial ones three times."""

@@ -30,7 +30,7 @@ def test_a_checkpoint_is_asked_for_every_signal(tmp_path):
     assert set(signals) == {"benign", "adversarial", "targeted", "verified"}
     assert signals["targeted"].members.shape == (60, 10, 10)
     assert isinstance(signals["verified"], VerifiedBounds)
-    assert list(signals["verified"].verifiers) == ["interval", "interval_dual"]
+    assert list(signals["verified"].verifiers) == ["interval", "crown_interval", "crown", "alpha_crown"]
     assert [row for row in audited.rows if row < 100] == audited.rows[:60]
     assert "pixels in [0, 1]" in notes[0]
     assert "hardly more than chance" in notes[1]  # the weights are random
@@ -78,12 +78,12 @@ def test_a_network_that_bounds_do_not_know_has_the_other_signals(tmp_path, monke
     (tmp_path / "their_code.py").write_text(
         "from torch import nn\n"
         "def network():\n"
-        "    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(72, 10))\n"
+        "    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.GELU(), nn.Flatten(), nn.Linear(72, 10))\n"
         "def fails():\n    raise OSError('no disk')\n"
         "def three():\n    return 3\n"
     )
     monkeypatch.chdir(tmp_path)
-    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(72, 10))
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.GELU(), nn.Flatten(), nn.Linear(72, 10))
     torch.save(
         {
             "state_dict": {f"module.{k}": v for k, v in network.state_dict().items()},
@@ -95,7 +95,7 @@ def test_a_network_that_bounds_do_not_know_has_the_other_signals(tmp_path, monke
     signals, notes = audited.signals, audited.notes
     assert set(signals) == {"benign", "adversarial", "targeted"}
     assert "verified" in notes[-1]
-    assert "layer 1 (Tanh)" in notes[-1]
+    assert "layer 1 (GELU)" in notes[-1]
     for function, named in (
         ("their_code:fails", "OSError: no disk"),
         ("their_code:three", "int"),

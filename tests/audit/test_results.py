@@ -31,7 +31,8 @@ def signals(members: int = 60, classes: int = 10) -> dict[str, SignalLogits]:
     one = SignalLogits(logits, logits, labels, labels)
     targeted = np.repeat(logits[:, None], classes, axis=1)
     verified = VerifiedBounds(
-        *(bounds, bounds, labels, labels, np.array(["interval"]), bounds[:, None], bounds[:, None])
+        *(bounds, bounds, labels, labels, np.array(["interval"]), bounds[:, None], bounds[:, None]),
+        *(np.ones(1), np.array(["crown"]), np.array(2.0)),
     )
     return {
         "benign": one,

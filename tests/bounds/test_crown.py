@@ -11,13 +11,9 @@ import pytest
 import torch
 
 from bound_networks import NETWORKS, batch, network
-from robustmia.bounds.crown import (
-    _Lines,
-    alpha_crown_bounds,
-    crown_bounds,
-    crown_interval_bounds,
-    unstable_units,
-)
+from robustmia.bounds.activations import LeakyReLU
+from robustmia.bounds.alpha_crown import alpha_crown_bounds
+from robustmia.bounds.crown import crown_bounds, crown_interval_bounds, numbers_of
 from robustmia.bounds.interval import Interval, interval_bounds, margins_of
 
 KINDS = [kind for kind in NETWORKS if kind != "wide_resnet"]  # whose optimisation takes a minute
@@ -67,34 +63,15 @@ def test_slopes_that_all_bounds_of_a_layer_share_are_sound_too(kind):
     assert (margins.amax(0) <= shared + 1e-10).all()
 
 
-@pytest.mark.parametrize(
-    ("low", "high"), [(-1.0, 3.0), (-3.0, 1.0), (-1.0, 1.0), (0.0, 2.0), (-2.0, 0.0), (0.0, 0.0), (-1e-30, 1e30)]
-)
-@pytest.mark.parametrize("slope", [None, 0.0, 0.3, 1.0])
-def test_lines_enclose_the_relu(low, high, slope):
-    ends = torch.tensor([[low]]).double(), torch.tensor([[high]]).double()
-    lines = _Lines.around(Interval.between(*ends))
-    lower = lines.lower_slope if slope is None else torch.where(lines.unstable, slope, lines.lower_slope)
-    z = torch.linspace(0, 1, 101).double() * (high - low) + low
-    upper = lines.upper_slope * z + lines.upper_shift
-    room = 1e-12 * max(abs(low), abs(high))
-    assert (upper >= z.relu() - room).all()
-    assert (lower * z <= z.relu() + room).all()
-
-
-def test_crown_takes_the_lower_line_of_smaller_area():
-    ends = Interval.between(torch.tensor([[-1.0, -2.0, -1.0]]), torch.tensor([[2.0, 1.0, 1.0]]))
-    assert _Lines.around(ends).lower_slope.tolist() == [[1.0, 0.0, 0.0]]
-
-
 def test_units_with_an_open_sign_are_found_for_each_image():
     low = torch.tensor([[-1.0, 0.5, -2.0, -1.0], [1.0, 1.0, -1.0, 1.0]])
     high = torch.tensor([[1.0, 2.0, -1.0, 2.0], [2.0, 2.0, 1.0, 2.0]])
-    units = unstable_units(low, high)
+    units = numbers_of(LeakyReLU().open(low, high))
     assert sorted(units[0].tolist()) == [0, 3]
     assert 2 in units[1].tolist()
-    assert unstable_units(low[:, 1:2], high[:, 1:2]) is None
-    assert unstable_units(torch.full((1, 2), torch.nan), torch.ones(1, 2)).shape == (1, 2)  # nothing is known
+    assert numbers_of(LeakyReLU().open(low[:, 1:2], high[:, 1:2])) is None
+    nothing_known = LeakyReLU().open(torch.full((1, 2), torch.nan), torch.ones(1, 2))
+    assert numbers_of(nothing_known).shape == (1, 2)
 
 
 def test_numbers_of_an_independent_implementation():

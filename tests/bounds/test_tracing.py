@@ -11,16 +11,16 @@ from torch.nn.functional import relu
 
 from bound_networks import IMAGE, batch, network
 from helpers import refused
-from robustmia.bounds.interval import Interval, interval_bounds
+from robustmia.bounds.crown import crown_bounds
+from robustmia.bounds.interval import Interval, interval_bounds, margins_of
 from robustmia.bounds.tracing import read_graph
-from robustmia.bounds.verifiers import VERIFIERS
 
 
 def test_a_graph_is_read_once_and_never_stale():
     model, (images, labels) = network("dense", 14), batch(14)
     ball = Interval.around(images, 0.1, clip_pixels=True)
     before = interval_bounds(model, ball, labels)
-    assert read_graph(model) is read_graph(model)
+    assert read_graph(model, images) is read_graph(model, images[:1])
     model[1].weight.data *= 2
     assert not torch.allclose(interval_bounds(model, ball, labels), before)
 
@@ -87,7 +87,7 @@ class Misread(nn.Module):
         return self.linear(self.convolution(input=images).flatten(1))
 
     def part(self, images: Tensor) -> Tensor:
-        return self.linear(images[:, :, 0].flatten(1))
+        return self.linear(images[:, :, :].flatten(1))
 
 
 class Shifted(nn.Module):
@@ -95,30 +95,41 @@ class Shifted(nn.Module):
         return (images + shift).flatten(1)
 
 
-@pytest.mark.parametrize("name", ["dual", "interval_dual", "zonotope"])
-def test_a_sum_of_different_shapes_is_refused(name):
-    class Broadcast(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.pool, self.linear = nn.AdaptiveAvgPool2d(1), nn.Linear(60, 4)
+class Broadcast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pool, self.linear = nn.AdaptiveAvgPool2d(1), nn.Linear(60, 4)
 
-        def forward(self, images: Tensor) -> Tensor:
-            return self.linear((images + self.pool(images)).flatten(1))
-
-    images, labels = batch(15, count=2)
-    with refused("sum", "shapes"):
-        VERIFIERS[name](Broadcast().double(), Interval.around(images, 0.1, clip_pixels=True), labels, 2**20)
+    def forward(self, images: Tensor) -> Tensor:
+        return self.linear((images + self.pool(images)).flatten(1))
 
 
-@pytest.mark.parametrize("verifier", VERIFIERS.values(), ids=VERIFIERS)
+class MixesImages(nn.Module):
+    def __init__(self, columns: int):
+        super().__init__()
+        self.columns, self.linear = columns, nn.Linear(columns, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.linear(images.view(-1, self.columns))
+
+
 @pytest.mark.parametrize(
     ("model", "named"),
     [
-        (nn.Sequential(nn.Conv2d(2, 3, 3), nn.MaxPool2d(2), nn.Flatten()), ["layer 1 (MaxPool2d)"]),
-        (nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(60, 4), nn.Sigmoid())), ["layer 1.1 (Sigmoid)"]),
-        (nn.Sequential(nn.Conv2d(2, 3, 3, padding="same"), nn.Flatten()), ["layer 0 (Conv2d)", "'same'"]),
-        (nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False)), ["layer 0 (BatchNorm2d)", "running"]),
-        (nn.Sequential(nn.Flatten(2), nn.Linear(30, 4)), ["layer 0 (Flatten)"]),
+        (
+            nn.Sequential(nn.Conv2d(2, 3, 3), nn.MaxPool2d(2, ceil_mode=True), nn.Flatten()),
+            ["layer 1 (MaxPool2d)", "ceil_mode"],
+        ),
+        (nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(60, 4), nn.GELU())), ["layer 1.1 (GELU)"]),
+        (nn.Sequential(nn.Flatten(), nn.Linear(60, 4), nn.LeakyReLU(1.5)), ["layer 2 (LeakyReLU)", "slope 1.5"]),
+        (nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Flatten()), ["layer 0 (ConstantPad2d)", "0.5"]),
+        (
+            nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False), nn.Flatten()),
+            ["layer 0 (BatchNorm2d)", "running"],
+        ),
+        (nn.Sequential(nn.Flatten(2), nn.Linear(30, 4)), ["logits"]),
+        (Broadcast(), ["layer add", "different shapes"]),
+        (MixesImages(30), ["layer view", "each image apart"]),
         (Squared(), ["layer mul"]),
         (Pair(), ["last layer"]),
         (Branching(), ["graph of layers"]),
@@ -126,7 +137,7 @@ def test_a_sum_of_different_shapes_is_refused(name):
         (Misread(Misread.statement), ["layer relu ", "in place"]),
         (Misread(Misread.view), ["layer relu_ ", "in place"]),
         (Misread(Misread.sum_in_place), ["layer add_ ", "in place"]),
-        (Misread(Misread.unused_branch), ["last layer", "layer before"]),
+        (Misread(Misread.unused_branch), ["layer other", "do not need"]),
         (Misread(Misread.weighted_sum), ["layer add ("]),
         (Misread(Misread.by_keyword), ["layer convolution (Conv2d)"]),
         (Misread(Misread.part), ["layer getitem"]),
@@ -134,7 +145,56 @@ def test_a_sum_of_different_shapes_is_refused(name):
     ],
     ids=lambda given: None if isinstance(given, list) else type(given).__name__,
 )
-def test_a_layer_that_is_not_known_is_named(verifier, model, named):
-    images, labels = torch.rand(2, *IMAGE), torch.tensor([0, 1])
+def test_a_layer_that_is_not_known_is_named(model, named):
     with refused(*named):
-        verifier(model, Interval.around(images, 0.1, clip_pixels=True), labels, None)
+        read_graph(model.eval(), torch.rand(2, *IMAGE))
+
+
+# ---------------------------------------------------------------- spellings
+
+
+class Method(nn.Module):
+    """A network of one function."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.function, self.linear = function, nn.Linear(60, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.linear(self.function(images))
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@pytest.mark.parametrize(
+    "model",
+    [
+        MixesImages(60),  # which it does not, with 60 columns
+        Method(lambda x: x.view(x.size(0), -1)),
+        Method(lambda x: x.view(x.shape[0], 60)),
+        Method(lambda x: x.reshape(len(x), -1) if isinstance(x, Tensor) else x.reshape(x.size()[0], -1)),
+        Method(lambda x: torch.flatten(x, start_dim=1)),
+        Method(lambda x: x.flatten(2).flatten(1, -1)),
+        Method(lambda x: x.unsqueeze(2).squeeze(2).contiguous().flatten(1)),
+        nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 5, 4)), nn.Conv2d(3, 4, (5, 4)), nn.Flatten()),
+        nn.Sequential(nn.Conv2d(2, 3, (2, 4), padding="same"), nn.Flatten(), nn.Linear(90, 4)),
+        nn.Sequential(nn.Conv2d(2, 3, 3, padding="same", dilation=2), nn.Flatten(), nn.Linear(90, 4)),
+        nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular"), nn.Flatten(), nn.Linear(90, 4)),
+        nn.Sequential(
+            nn.ReflectionPad2d(1),
+            nn.ReplicationPad2d(1),
+            nn.CircularPad2d(1),
+            nn.Conv2d(2, 4, 11),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        ),
+        nn.Sequential(nn.Conv2d(2, 4, 3, padding="valid"), nn.ReLU(), nn.AvgPool2d((4, 3)), nn.Flatten()),
+    ],
+    ids=range(13),
+)
+def test_a_network_is_read_as_what_it_computes(model):
+    """The margins in a ball of radius 0, which is the image."""
+    model, (images, labels) = model.double().eval(), batch(16)
+    with torch.no_grad():
+        expected = margins_of(model(images), labels)
+        bounds = crown_bounds(model, Interval.around(images, 0.0, clip_pixels=True), labels)
+    torch.testing.assert_close(bounds, expected, rtol=1e-12, atol=1e-12)

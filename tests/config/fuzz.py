@@ -102,7 +102,7 @@ SCALARS: list[Any] = [
         "l2",
         "interval",
         "colorblind",
-        "zonotope",
+        "crown",
         "one_cycle",
         "image_folder",
         "wide_resnet",

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-
-import pytest
-
-from robustmia.config.inheritance import inherit, inherit_in_dataset, merge, name_by_key, without_null
-from robustmia.config.registry import METHODS, SIGNALS
+from robustmia.config.inheritance import inherit_in_dataset
 
 BALL = {"norm": "l2", "epsilon": 0.5}
 
@@ -69,60 +64,3 @@ def test_a_run_may_have_no_monitor_and_another_optimizer():
 def test_a_run_that_changes_nothing_has_nothing_of_its_own():
     changes = {"method": {"name": "natural"}, "architecture": None, "training": None}
     assert inherit_in_dataset(dataset(runs={"a": changes, "b": None}))["runs"] == {"a": changes}
-
-
-def test_the_memory_of_verifiers_comes_from_the_resources_of_the_data_set():
-    signals = inherit_in_dataset(dataset(resources={"verifier_memory_mib": 64}))["signals"]
-    assert {name: signal.get("memory_mib") for name, signal in signals.items()} == dict.fromkeys(signals) | {
-        "verified": 64
-    }
-
-
-def test_nothing_that_was_given_is_changed():
-    raw = dataset()
-    before = copy.deepcopy(raw)
-    inherit_in_dataset(raw)
-    assert raw == before
-
-
-@pytest.mark.parametrize("key", ["threat_model", "architecture", "training", "signals", "runs", "resources"])
-@pytest.mark.parametrize("wrong", ["text", 3, ["a"], None])
-def test_what_is_no_group_is_left_to_the_check(key, wrong):
-    assert inherit_in_dataset(dataset(**{key: wrong}))[key] == wrong
-
-
-@pytest.mark.parametrize("wrong", ["text", 3, ["a"]])
-def test_what_is_no_group_inside_is_left_to_the_check(wrong):
-    assert inherit_in_dataset(dataset(signals={"adversarial": wrong}))["signals"] == {"adversarial": wrong}
-    assert inherit_in_dataset(dataset(runs={"a": wrong}))["runs"] == {"a": wrong}
-    assert inherit_in_dataset(dataset(runs={"a": {"method": wrong}}))["runs"] == {"a": {"method": wrong}}
-    assert inherit_in_dataset(dataset(training={"monitor": wrong}))["training"] == {"monitor": wrong}
-
-
-def test_names_that_are_not_known_are_left_to_the_check():
-    assert inherit(None, BALL, {"name": "nothing"}) == {"name": "nothing"}
-    assert name_by_key({"nothing": {"a": 1}}, SIGNALS, BALL) == {"nothing": {"a": 1, "name": "nothing"}}
-    assert inherit_in_dataset(dataset(runs={"a": {"method": {"name": "nothing"}}}))["runs"] == {
-        "a": {"method": {"name": "nothing"}}
-    }
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_methods_take_only_what_they_have(name):
-    method = inherit(METHODS[name], {"norm": "linf", "epsilon": 0.5, "more": 1}, {"name": name})
-    assert set(method) <= {"name", "norm", "epsilon"}
-    assert (name in ("natural", "distributional")) == (method == {"name": name})  # these have no ball
-
-
-def test_merging():
-    assert merge({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"c": 4}}) == {"a": 1, "b": {"c": 4, "d": 3}}
-    assert merge({"name": "sgd", "rate": 1}, {"name": "sgd"}) == {"name": "sgd", "rate": 1}
-    assert merge({"name": "sgd", "rate": 1}, {"name": "adam"}) == {"name": "adam"}
-    assert merge({"a": 1}, {"a": None}) == {"a": None}
-    assert merge(None, {"a": 1}) == {"a": 1}
-    assert merge({"a": 1}, [2]) == [2]
-
-
-def test_entries_that_are_set_to_null_are_left_out():
-    assert without_null({"a": None, "b": {}, "c": 0}) == {"b": {}, "c": 0}
-    assert without_null(["a", None]) == ["a", None]

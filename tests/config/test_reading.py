@@ -59,21 +59,12 @@ BAD: dict[str, tuple[dict, str, tuple[str, ...]]] = {
     "unknown verifier": (at(f"{VERIFIED}.verifiers", ["ibp"]), f"{VERIFIED}.verifiers.0", ("'ibp'", "'interval'")),
     "no verifier": (at(f"{VERIFIED}.verifiers", []), f"{VERIFIED}.verifiers", ("[]",)),
     "verifier twice": (at(f"{VERIFIED}.verifiers", ["dual", "dual"]), f"{VERIFIED}.verifiers", ("twice",)),
-    "no memory": (
-        at(f"{DIGITS}.resources.verifier_memory_mib", 0),
-        f"{DIGITS}.resources.verifier_memory_mib",
-        ("greater than 0",),
-    ),
+    "no budget": (at(f"{VERIFIED}.budget", 0), f"{VERIFIED}.budget", ("greater than 0",)),
     "bounds in an l2 ball": (at(f"{VERIFIED}.norm", "l2"), f"{VERIFIED}.norm", ("'l2'", "'linf'")),
     "training with bounds in an l2 ball": (
         at(f"{RUNS}.ibp.method.norm", "l2"),
         f"{RUNS}.ibp.method.norm",
         ("'l2'", "'linf'"),
-    ),
-    "unknown domain": (
-        at(f"{RUNS}.abstract_interpretation.method.domain", "box"),
-        f"{RUNS}.abstract_interpretation.method.domain",
-        ("'box'",),
     ),
     "misspelt schedule": (at(f"{SCHEDULE}.rise_epoch", 2), f"{SCHEDULE}.rise_epoch", ("rise_epochs",)),
     "schedule that does not rise": (
@@ -255,7 +246,7 @@ def test_the_default_names_every_key():
     text = (ROOT / "config.yaml").read_text()
     raw = yaml.safe_load(text)
     full = read_config(raw).model_dump(mode="json", exclude_none=False)
-    inherited = ("norm", "epsilon", "memory_mib", "name")
+    inherited = ("norm", "epsilon", "name")
     schedule_said_once = r"\.epsilon_schedule$"
 
     def missing(given: Any, complete: Any, path: str) -> Iterator[str]:

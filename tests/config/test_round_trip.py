@@ -29,7 +29,7 @@ NEEDED: dict[str, Any] = {
     "epochs": (1.0,),
     "factors": (0.5,),
 }
-LARGEST = {"steps": 3, "restarts": 2, "width": 4, "projections": 5, "memory_mib": 64}  # so that a test is quick
+LARGEST = {"steps": 3, "restarts": 2, "width": 4, "projections": 5}  # so that a test is quick
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
@@ -140,7 +140,7 @@ def test_every_valid_signal_has_finite_logits(kind, data):
     signal, (images, labels) = drawn(kind, data), small_batch(count=3)
     network, generator = small_network().eval(), torch.Generator().manual_seed(0)
     with torch.no_grad():
-        logits = signal.logits(network, images, labels, generator)
+        logits = signal.for_model(network, images, None).logits(network, images, labels, generator)
     assert logits.isfinite().all()
     assert signal.in_words()
 

@@ -100,7 +100,7 @@ def test_the_own_verifiers_signal_gets_no_more_with_shadow_models():
     assert not any(name.startswith("own_verified/") and "shadow" in name for name in records.thresholded)
 
 
-@pytest.mark.parametrize("own", [None, "zonotope"])
+@pytest.mark.parametrize("own", [None, "crown"])
 def test_without_a_verifier_of_its_own_a_model_has_no_row_for_it(own):
     model = Bounded.draw()
     table = evaluated(model.signals | {"verified": model.verified()}, own, model.signals)[0].membership_inference

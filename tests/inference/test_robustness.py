@@ -45,9 +45,11 @@ def test_verified_accuracy_is_the_part_whose_bounds_are_all_negative():
     table = results.verification.set_index("verifier")
     assert table.verified_train_accuracy.to_dict() == {"interval": loose, "dual": expected, "tightest": expected}
     assert table.is_own_verifier.to_dict() == {"interval": True, "dual": False, "tightest": False}
+    assert table.reckoned_seconds.to_dict() == {"interval": 1.0, "dual": 1.0, "tightest": 2.0}
+    assert (set(table.tighter_verifier), set(table.tighter_seconds)) == ({"crown"}, {3.0})
 
 
-@pytest.mark.parametrize("own", [None, "zonotope"])
+@pytest.mark.parametrize("own", [None, "crown"])
 def test_without_a_verifier_of_its_own_a_model_has_no_accuracy_under_it(own):
     model = Bounded.draw()
     robustness = evaluated(model.signals | {"verified": model.verified()}, own, model.signals)[0].robustness

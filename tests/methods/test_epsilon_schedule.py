@@ -215,7 +215,6 @@ VALUES: dict[str, st.SearchStrategy] = {
     "inverse_gamma": POSITIVE,
     "clip_pixels": st.booleans(),
     "projections": st.none() | WHOLE,
-    "domain": st.sampled_from(["interval", "zonotope"]),
     "clean_epochs": st.floats(0, 100),
     "verified_weight": st.floats(0, 100),
     "nominal_weight": st.floats(0, 1),

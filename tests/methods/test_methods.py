@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from torch.nn.functional import conv2d, cross_entropy, softmax
 
 from helpers import refused, small_batch, small_network
-from robustmia.bounds.dual import dual_bounds, projected_dual_bounds
+from robustmia.bounds.crown import dual_bounds
 from robustmia.bounds.interval import Interval, interval_bounds
-from robustmia.bounds.zonotope import zonotope_bounds
+from robustmia.bounds.projections import projected_dual_bounds
 from robustmia.config.registry import METHODS, classes
 from robustmia.methods.abstract_interpretation import AbstractInterpretation
 from robustmia.methods.base import EpsilonSchedule, Progress
@@ -243,15 +243,6 @@ def test_abstract_interpretation_ignores_margins_that_are_wide_enough():
     step = method.loss(model, images, labels, LATE, generator())
     softplus = torch.log1p(torch.tensor(-1.0).exp())
     torch.testing.assert_close(step.loss, (cross_entropy(model(images), labels) + softplus) / 2)
-
-
-def test_abstract_interpretation_in_zonotopes():
-    model, (images, labels) = small_network(), small_batch()
-    method = AbstractInterpretation(name="abstract_interpretation", epsilon=0.1, domain="zonotope")
-    step = method.loss(model, images, labels, LATE, generator())
-    expected = zonotope_bounds(model, Interval.around(images, 0.1, clip_pixels=False), labels)
-    torch.testing.assert_close(step.verified[0], expected)
-    assert method.verifier == "zonotope"
 
 
 @pytest.mark.parametrize("projections", [None, 5])

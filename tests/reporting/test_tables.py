@@ -22,7 +22,7 @@ from robustmia.signals.adversarial import Adversarial
 from robustmia.signals.verified import Verified
 
 ATTACK = Adversarial(name="adversarial", epsilon=0.1, steps=20).in_words()
-VERIFIED = Verified(name="verified", epsilon=0.05, clip_pixels=True, verifiers=["interval", "interval_dual"]).in_words()
+VERIFIED = Verified(name="verified", epsilon=0.05, clip_pixels=True, verifiers=["interval", "crown"]).in_words()
 ATTACK_ONLY = {"adversarial": ATTACK}
 BOTH = {"adversarial": ATTACK, "verified": VERIFIED}
 
@@ -65,6 +65,9 @@ def test_the_verifiers_table_has_a_column_for_each_and_means_over_seeds():
             | {
                 "verified_train_accuracy": 0.9,
                 "verified_test_accuracy": base + 0.1 * seed + 0.3 * (verifier == "tightest"),
+                "reckoned_seconds": 4.5,
+                "tighter_verifier": "alpha_crown",
+                "tighter_seconds": 321.0,
             }
             for run, base in (("z", 0.1), ("a", 0.2))
             for seed in (0, 1)
@@ -77,9 +80,12 @@ def test_the_verifiers_table_has_a_column_for_each_and_means_over_seeds():
     assert table["interval"].tolist() == pytest.approx([0.15, 0.25])
     assert table["tightest"].tolist() == pytest.approx([0.45, 0.55])
     assert table["interval sd"].tolist() == pytest.approx([np.std([0, 0.1], ddof=1)] * 2)
-    text = render("markdown", table, verification_note({"verified": VERIFIED}))
+    text = render("markdown", table, verification_note(long, {"verified": VERIFIED}))
     assert "| 45.0 ± 7.1" in text
     assert "l-inf ball of radius 0.05, cut to valid pixels" in text
+    assert "up to 4.5 s together; alpha crown would give tighter bounds, in up to 321 s." in text
+    tightest = verification_note(long.assign(tighter_verifier=None, tighter_seconds=None), {"verified": VERIFIED})
+    assert tightest.endswith("there is none that is tighter.")
 
 
 def test_one_seed_has_no_deviation():
@@ -103,7 +109,7 @@ def test_renderings_say_what_they_show():
     assert "verified" not in markdown.lower()
     both = paper_note(membership, BOTH)
     assert "l-inf ball of radius 0.1, 20 steps" in both
-    assert "l-inf ball of radius 0.05, cut to valid pixels, the tightest bound of interval, interval dual" in both
+    assert "l-inf ball of radius 0.05, cut to valid pixels, the lowest bound of interval, crown" in both
     latex = render("latex", table, paper_note(membership, BOTH))
     assert r"my pgd & 99.0 $\pm$ 0.0 & 85.0 $\pm$ 7.1" in latex
     assert r"$\mathcal{I}_\mathrm{A}$ split" in latex

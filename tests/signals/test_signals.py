@@ -102,8 +102,9 @@ def test_a_targeted_input_stays_in_the_ball_and_is_found_by_plain_pgd(target):
 
 @pytest.mark.parametrize("clip", [False, True])
 def test_the_verified_signal_has_the_bounds_of_each_verifier_and_the_lowest(target, clip, tmp_path):
-    names = ("zonotope", "dual", "interval")
-    signal = target.logits(Verified(name="verified", epsilon=0.02, clip_pixels=clip, verifiers=names, memory_mib=1))
+    names = ("crown", "dual", "interval")
+    settings = Verified(name="verified", epsilon=0.02, clip_pixels=clip, verifiers=names)
+    signal = target.logits(target.fitted(settings))
     assert isinstance(signal, VerifiedBounds)
     for side, rows in (("members", SPLIT.members), ("nonmembers", SPLIT.nonmembers)):
         labels = torch.from_numpy(RECORDS.labels[rows])
@@ -119,16 +120,38 @@ def test_the_verified_signal_has_the_bounds_of_each_verifier_and_the_lowest(targ
     signal.save(tmp_path / "verified.npz")
     loaded = SignalLogits.load(tmp_path / "verified.npz")
     assert isinstance(loaded, VerifiedBounds)
-    assert np.array_equal(loaded.under("zonotope").nonmembers, signal.under("zonotope").nonmembers)
+    assert np.array_equal(loaded.under("crown").nonmembers, signal.under("crown").nonmembers)
     with pytest.raises(ValueError):
-        loaded.under("interval_dual")
+        loaded.under("crown_interval")
+
+
+def test_auto_takes_what_the_budget_affords_and_the_models_own_verifier_and_says_so(target, caplog):
+    """The file says what the next tighter one would cost; the words of the signal, and the log, too."""
+    for budget, own, names in (
+        (1e-6, None, ["interval"]),
+        (1e-6, "dual", ["interval", "dual"]),
+        (10.0, None, ["interval", "crown_interval", "crown"]),
+        (10.0, "interval", ["interval", "crown_interval", "crown"]),
+        (1e6, "dual", ["interval", "dual", "crown_interval", "crown", "alpha_crown"]),
+    ):
+        target.own_verifier = own
+        with caplog.at_level("INFO", logger="robustmia"):
+            fitted = target.fitted(Verified(name="verified", epsilon=0.05, budget=budget))
+        assert list(fitted.verifiers) == names
+        assert len(fitted.seconds) == len(names)
+        assert (fitted.tighter is None) == ("alpha_crown" in names)
+        assert fitted.costs in caplog.messages[-1]
+        assert "for 1,000 records" in fitted.in_words()
+    bounds = target.logits(target.fitted(Verified(name="verified", epsilon=0.05, budget=1e-6)))
+    assert bounds.tighter.tolist() == ["crown"] if target.own_verifier == "dual" else ["crown_interval"]
+    assert bounds.tighter_seconds > bounds.seconds[0]
 
 
 def test_bounds_that_overflow_verify_nothing_and_stay_numbers(target):
     for layer in target.model[:4]:
         if isinstance(layer, torch.nn.Conv2d):
             layer.weight.data *= 1e25
-    signal = target.logits(Verified(name="verified", epsilon=0.05, memory_mib=1))
+    signal = target.logits(target.fitted(Verified(name="verified", epsilon=0.05)))
     assert np.isfinite(signal.members_by_verifier).all()
     rows, labels = np.arange(300), signal.member_labels
     assert (signal.members_by_verifier[rows, :, labels] == 0).all()
@@ -145,7 +168,7 @@ def test_signals_are_computed_in_whole_float32(tmp_path, monkeypatch):
 
 
 def test_the_verified_signal_bounds_the_attacked_one(target):
-    verified = target.logits(Verified(name="verified", epsilon=0.05))
+    verified = target.logits(target.fitted(Verified(name="verified", epsilon=0.05)))
     attacked = target.logits(Adversarial(name="adversarial", epsilon=0.05))
     margins = attacked.members - attacked.members[np.arange(300), attacked.member_labels, None]
     assert (margins <= verified.members + 1e-4).all()
@@ -258,11 +281,11 @@ def test_images_are_where_their_signal_says(target, norm):
         (Targeted(name="targeted", epsilon=1 / 64, steps=5), "PGD in the l-inf ball of radius 0.015625, 5 steps"),
         (
             Verified(name="verified", epsilon=0.1),
-            "the l-inf ball of radius 0.1, cut to valid pixels, the tightest bound of interval, interval dual",
+            "the l-inf ball of radius 0.1, cut to valid pixels, the lowest bound of the verifiers that 60 s for 1,000 records afford",
         ),
         (
-            Verified(name="verified", epsilon=0.1, clip_pixels=False, verifiers=("interval_dual",)),
-            "the l-inf ball of radius 0.1, interval dual bounds",
+            Verified(name="verified", epsilon=0.1, clip_pixels=False, verifiers=("crown_interval",)),
+            "the l-inf ball of radius 0.1, crown interval bounds",
         ),
     ],
     ids=lambda given: given.name if isinstance(given, Signal) else None,

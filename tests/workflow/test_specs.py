@@ -73,7 +73,7 @@ def test_the_overlays_train_the_verifiable_defenses_as_the_paper_did(dataset):
     assert training("duality").epochs == duality["epochs"]
     assert training("duality").optimizer.weight_decay == duality["weight_decay"]["value"]
     boxes, ours = theirs["abstract_interpretation"], runs["abstract_interpretation"].method
-    assert (ours.verified_weight, ours.domain, ours.clip_pixels) == (boxes["tot_weight"], "interval", False)
+    assert (ours.verified_weight, ours.verifier, ours.clip_pixels) == (boxes["tot_weight"], "interval", False)
     assert f"epochs 1..{ours.clean_epochs:.0f} " in boxes["warmup"]
     assert training("abstract_interpretation").epochs == boxes["epochs"] - 1  # the latest model saved
     for fraction in re.findall(r"fraction about ([0-9.]+)", boxes["width_schedule"]):

@@ -135,6 +135,7 @@ def checkpoint_signals(settings: CheckpointAudit, records: Records, threads: int
             notes.append(f"No {name} signal: an attack towards each of {classes} classes is too expensive.")
         elif name not in signals:
             try:
+                signal = target.fitted(signal)
                 signals[name] = target.logits(signal)
             except UserError as error:
                 notes.append(f"No {name} signal: {error}.")

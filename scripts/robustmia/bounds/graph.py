@@ -1,28 +1,21 @@
-"""The network as the bounds see it: a graph of affine layers, ReLUs and sums (`tracing.py` reads it from the module).
+"""The network as the bounds see it: a graph of affine layers, activations, sums and concatenations.
 
-A bound works on whole batches with an *element* for each node of the graph (an interval, a zonotope, ...), which knows three
-things: `affine(layer)`, `relu(node)` and `+`.
+`tracing.py` reads it from the module. A bound works on whole batches with an *element* for each node of the graph, an interval for
+instance, which knows what each kind of layer makes of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
-from robustmia.bounds.layers import Affine, Linear
-from robustmia.errors import UserError
-
-if TYPE_CHECKING:
-    from robustmia.bounds.interval import Interval
-
-# Copies of a tensor that a layer works on at once: before and after it, absolute values, another branch, work space.
-COPIES = 7
-UNLIMITED = 2**62
+from robustmia.bounds.activations import MaxPool, Nonlinear
+from robustmia.bounds.layers import Affine, Concatenation, Convolution, Joint, Linear, Scale, Sum
 
 
 class Element(Protocol):
@@ -32,26 +25,65 @@ class Element(Protocol):
         """After an affine layer."""
         ...
 
-    def relu(self, node: int) -> Self:
-        """After the ReLU at this node."""
+    def nonlinear(self, layer: Nonlinear, node: int) -> Self:
+        """After a layer that is not affine, the one at this node."""
         ...
 
-    def __add__(self, other: Self) -> Self:
-        """After a sum of two branches."""
+    def joint(self, layer: Joint, others: list[Self]) -> Self:
+        """After a layer of several inputs, of which this is the first."""
         ...
 
 
 E = TypeVar("E", bound=Element)
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Node:
     """One layer."""
 
-    layer: Affine | None
-    """None: a ReLU where there is one input, a sum where there are two."""
+    layer: Affine | Nonlinear | Joint
     inputs: tuple[int, ...]
     """Numbers of other nodes; 0 is the image, so that the first node has number 1."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a plane [H, W] that one value of a later node depends on: of value (i, j) from row i stride + offset on, and so for columns."""
+
+    size: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    offset: Pair = (0, 0)
+
+    def before(self, layer: Convolution) -> Window:
+        """The window of the convolution's inputs, from that of its outputs."""
+        strides = layer.module.stride
+        size = ((n - 1) * step + reach for n, step, reach in zip(self.size, strides, layer.reach, strict=True))
+        stride = (n * step for n, step in zip(self.stride, strides, strict=True))
+        offset = (n * step - pad for n, step, pad in zip(self.offset, strides, layer.padding, strict=True))
+        return Window(_pair(size), _pair(stride), _pair(offset))
+
+    def around(self, other: Window) -> Window | None:
+        """The smallest window that has both; None: there is none for all values alike."""
+        if self.stride != other.stride:
+            return None
+        first = _pair(map(min, self.offset, other.offset))
+        ends = (map(sum, zip(window.offset, window.size, strict=True)) for window in (self, other))
+        size = (max(end) - start for start, end in zip(first, zip(*ends, strict=True), strict=True))
+        return Window(_pair(size), self.stride, first)
+
+    def inside(self, grid: Pair, plane: Pair) -> bool:
+        """Whether the windows of all values of a grid lie in a plane."""
+        last = [
+            (values - 1) * step + start + n
+            for values, step, start, n in zip(grid, self.stride, self.offset, self.size, strict=True)
+        ]
+        return min(self.offset) >= 0 and all(end <= size for end, size in zip(last, plane, strict=True))
+
+
+def _pair(numbers: Iterable[int]) -> Pair:
+    first, second = numbers
+    return int(first), int(second)
 
 
 @dataclass(frozen=True)
@@ -61,71 +93,39 @@ class Graph:
     nodes: tuple[Node, ...]
     last: Linear | None
     """None: the network does not end in a linear layer."""
+    shapes: tuple[torch.Size, ...]
+    """The shape of each node's output for one image; the image's is the first."""
 
     def propagate(self, image: E) -> E:
         """The element of the last hidden layer, from that of the image."""
-        return self.walk({0: image}, len(self.nodes))
-
-    def walk(self, elements: dict[int, E], until: int) -> E:
-        """The element at a node.
-
-        Args:
-            elements: by node, at least the image's, which is node 0. What is computed is added and what no later node
-                needs is dropped, so that a second call goes on from here.
-            until: the node's number.
-        """
-        for number in range(max(elements) + 1, until + 1):
-            node = self.nodes[number - 1]
-            elements[number] = _after(node, number, [elements[before] for before in node.inputs])
-            for before in set(node.inputs):
-                if self.last_use[before] == number:
-                    del elements[before]
-        return elements[until]
-
-    @torch.no_grad()
-    def shapes(self, image: Tensor) -> list[torch.Size]:
-        """The shape of each node's output for one image [1, C, H, W], without the batch; the image's is the first."""
-        points = [_Point(image)]
+        elements = {0: image}
         for number, node in enumerate(self.nodes, start=1):
-            points.append(_after(node, number, [points[before] for before in node.inputs]))
-        return [point.value.shape[1:] for point in points]
-
-    def fitting(self, image: Tensor, memory: int) -> int:
-        """How many vectors or errors of one image [1, C, H, W] fit into so many bytes at once, whatever the layer; at least 1."""
-        largest = max(shape.numel() for shape in self.shapes(image))
-        return max(1, memory // (COPIES * largest * image.element_size()))
-
-    def parts(
-        self, ball: Interval, labels: Tensor, memory: int | None, rows: int
-    ) -> Iterator[tuple[Interval, Tensor, int]]:
-        """Images and labels in parts, with how many vectors of each image fit at once beside each other.
-
-        Args:
-            ball: all images.
-            labels: theirs.
-            memory: bytes; None: no limit, and one part.
-            rows: vectors that should fit for each image of a part, if one image alone allows it.
-        """
-        fitting = UNLIMITED if memory is None else self.fitting(ball.centre[:1], memory)
-        images = UNLIMITED if memory is None else max(1, fitting // rows)
-        for part, theirs in zip(ball.split(images), labels.split(images), strict=True):
-            yield part, theirs, max(1, fitting // len(theirs))
+            first, *others = (elements[before] for before in node.inputs)
+            if isinstance(node.layer, Affine):
+                elements[number] = first.affine(node.layer)
+            elif isinstance(node.layer, Nonlinear):
+                elements[number] = first.nonlinear(node.layer, number)
+            else:
+                elements[number] = first.joint(node.layer, others)
+            for before in set(node.inputs):
+                if self._last_use[before] == number:
+                    del elements[before]
+        return elements[len(self.nodes)]
 
     @cached_property
-    def last_use(self) -> dict[int, int]:
-        """The last node that takes each node as an input."""
+    def _last_use(self) -> dict[int, int]:
         return {before: number for number, node in enumerate(self.nodes, start=1) for before in node.inputs}
 
-    def direct(self, node: int) -> list[Affine] | None:
-        """The layers from the image to a node, last first, if an interval loses nothing on them: one of them mixes at most."""
-        layers: list[Affine] = []
+    def direct(self, node: int) -> bool:
+        """Whether an interval loses nothing between the image and a node: all layers are affine, and one of them mixes at most."""
+        mixing = 0
         while node:
             layer, inputs = self.nodes[node - 1].layer, self.nodes[node - 1].inputs
-            if layer is None:
-                return None
-            layers.append(layer)
+            if not isinstance(layer, Affine):
+                return False
+            mixing += layer.mixes
             node = inputs[0]
-        return layers if sum(layer.mixes for layer in layers) <= 1 else None
+        return mixing <= 1
 
     def head(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Weight [K, D] and bias [K] that make logits of the last hidden layer, [B, D].
@@ -137,26 +137,62 @@ class Graph:
         module = self.last.module
         return module.weight, hidden.new_zeros(len(module.weight)) if module.bias is None else module.bias
 
+    @property
+    def classes(self) -> int:
+        """The number of logits."""
+        return self.last.module.out_features if self.last else self.shapes[-1].numel()
 
-@dataclass(frozen=True)
-class _Point:
-    """The element of a plain forward pass."""
+    def is_nonlinear(self, node: int) -> bool:
+        """Whether a node is a layer that is not affine."""
+        return node > 0 and isinstance(self.nodes[node - 1].layer, Nonlinear)
 
-    value: Tensor
+    def functions(self) -> dict[int, int]:
+        """The nodes of whose values linear functions are bounded, and how many at most: each value of what is before an activation,
+        above and below, unless an interval gives it exactly, and the margins.
+        """
+        before = {node.inputs[0] for node in self.nodes if isinstance(node.layer, Nonlinear)}
+        counts = {node: 2 * self.shapes[node].numel() for node in sorted(before) if not self.direct(node)}
+        return counts | {len(self.nodes): self.classes}
 
-    def affine(self, layer: Affine) -> _Point:
-        return _Point(layer(self.value))
+    def windows(self, node: int) -> dict[int, Window | None]:
+        """For a node's values one by one: the nodes that they depend on, with the window of each, or None for all of its values."""
+        if node not in self._windows:
+            self._windows[node] = self._find_windows(node)
+        return self._windows[node]
 
-    def relu(self, node: int) -> _Point:
-        return _Point(self.value.relu())
+    @cached_property
+    def _windows(self) -> dict[int, dict[int, Window | None]]:
+        return {}
 
-    def __add__(self, other: _Point) -> _Point:
-        if self.value.shape != other.value.shape:
-            raise UserError("the bounds do not know a sum of two layers of different shapes")
-        return _Point(self.value + other.value)
+    def _find_windows(self, node: int) -> dict[int, Window | None]:
+        found: dict[int, Window | None] = {node: Window() if len(self.shapes[node]) == 3 else None}
+        for number in range(node, 0, -1):
+            if number not in found:
+                continue
+            at, window = self.nodes[number - 1], found[number]
+            if isinstance(at.layer, Convolution) and window:
+                window = window.before(at.layer)
+            elif not keeps_windows(at.layer):
+                window = None
+            for before in at.inputs:
+                known, joined = found.get(before, window), window
+                if before in found:
+                    joined = known.around(window) if known and window else None
+                size, plane = joined.size if joined else (0, 0), self.shapes[before][1:]
+                found[before] = None if size[0] * size[1] >= plane.numel() else joined
+        return found
+
+    def coefficients(self, node: int) -> dict[int, int]:
+        """How many coefficients one value of a node has at each node before."""
+        counts = {}
+        for before, window in self.windows(node).items():
+            shape = self.shapes[before]
+            counts[before] = shape.numel() if window is None else shape[0] * window.size[0] * window.size[1]
+        return counts
 
 
-def _after(node: Node, number: int, inputs: list[E]) -> E:
-    if node.layer is not None:
-        return inputs[0].affine(node.layer)
-    return inputs[0].relu(number) if len(inputs) == 1 else inputs[0] + inputs[1]
+def keeps_windows(layer: Affine | Nonlinear | Joint) -> bool:
+    """Whether a value depends on values at the same place of the inputs alone."""
+    if isinstance(layer, Nonlinear):
+        return not isinstance(layer, MaxPool)
+    return isinstance(layer, Scale | Sum) or (isinstance(layer, Concatenation) and layer.dimension == -3)

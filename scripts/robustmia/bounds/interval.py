@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robustmia.bounds.layers import Affine
+from robustmia.bounds.activations import Nonlinear
+from robustmia.bounds.layers import Affine, Joint
 from robustmia.bounds.tracing import read_graph
 
 
@@ -49,12 +50,14 @@ class Interval:
         """A c + b and |A| r."""
         return Interval(layer(self.centre), layer.absolute(self.radius))
 
-    def relu(self, node: int) -> Interval:
-        """ReLU of both ends."""
-        return Interval.between(self.low.relu(), self.high.relu())
+    def nonlinear(self, layer: Nonlinear, node: int) -> Interval:
+        """The layer is monotone, so its values lie between those of both ends."""
+        return Interval.between(layer(self.low), layer(self.high))
 
-    def __add__(self, other: Interval) -> Interval:
-        return Interval(self.centre + other.centre, self.radius + other.radius)
+    def joint(self, layer: Joint, others: list[Interval]) -> Interval:
+        """Sums and concatenations of both parts."""
+        parts = [self, *others]
+        return Interval(layer(*(part.centre for part in parts)), layer(*(part.radius for part in parts)))
 
 
 def margins_of(logits: Tensor, labels: Tensor) -> Tensor:
@@ -88,14 +91,14 @@ def interval_bounds(network: nn.Module, ball: Interval, labels: Tensor, memory: 
     Raises:
         UserError: the network has a layer that the bounds do not know.
     """
-    graph = read_graph(network)
+    graph = read_graph(network, ball.centre)
     hidden = graph.propagate(ball)
     return margin_bounds(hidden, *graph.head(hidden.centre), labels)
 
 
 def logit_bounds(network: nn.Module, ball: Interval) -> Interval:
     """The box of the logits themselves, centre and radius [B, K], the last layer not elided (Mirman et al. 2018)."""
-    graph = read_graph(network)
+    graph = read_graph(network, ball.centre)
     hidden = graph.propagate(ball)
     weight, bias = graph.head(hidden.centre)
     return Interval(hidden.centre @ weight.t() + bias, hidden.radius @ weight.abs().t())

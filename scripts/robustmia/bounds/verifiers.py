@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from robustmia.bounds.crown import alpha_crown_bounds, crown_bounds, crown_interval_bounds
-from robustmia.bounds.dual import dual_bounds, interval_dual_bounds
+from robustmia.bounds.alpha_crown import alpha_crown_bounds
+from robustmia.bounds.crown import crown_bounds, crown_interval_bounds, dual_bounds
 from robustmia.bounds.interval import interval_bounds
-from robustmia.bounds.zonotope import zonotope_bounds
 
 VERIFIERS = {
     "interval": interval_bounds,
-    "zonotope": zonotope_bounds,
-    "interval_dual": interval_dual_bounds,
-    "dual": dual_bounds,
     "crown_interval": crown_interval_bounds,
+    "dual": dual_bounds,
     "crown": crown_bounds,
     "alpha_crown": alpha_crown_bounds,
 }

@@ -132,7 +132,7 @@ def _model(model: type[Settings], named: bool) -> str:
     rows = [
         _row(key, field, schema, inherited=shared and key in INHERITED)
         for key, field in schema["properties"].items()
-        if not (named and key == "name") and key != "memory_mib"
+        if not (named and key == "name")
     ]
     table = "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *rows, ""]) if rows else ""
     return f"{heading}{summary}\n\n{table}"

@@ -20,10 +20,7 @@ def inherit_in_dataset(raw: dict[str, Any]) -> dict[str, Any]:
     if "training" in raw:
         full["training"] = _with_monitor(raw["training"], threat_model)
     if isinstance(raw.get("signals"), dict):
-        resources = raw.get("resources")
-        memory = resources.get("verifier_memory_mib") if isinstance(resources, dict) else None
-        around = threat_model if memory is None else _filled(threat_model, {"memory_mib": memory})
-        full["signals"] = name_by_key(without_null(raw["signals"]), SIGNALS, around)
+        full["signals"] = name_by_key(without_null(raw["signals"]), SIGNALS, threat_model)
     if isinstance(raw.get("runs"), dict):
         full["runs"] = {name: _run(run, full, threat_model) for name, run in without_null(raw["runs"]).items()}
     return full

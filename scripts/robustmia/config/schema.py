@@ -94,7 +94,7 @@ class RunSettings(Settings):
 
 
 class ResourceSettings(Settings):
-    """Size of jobs, and memory: results are equal up to rounding."""
+    """Size of jobs: results are equal up to rounding."""
 
     shadow_models_per_job: PositiveInt = Field(
         4, description="how many shadow models one job trains and computes signals of"
@@ -103,9 +103,6 @@ class ResourceSettings(Settings):
         False,
         description="train the shadow models of one job at once where the method allows it (natural, pgd, trades): faster for small "
         "networks and on GPUs",
-    )
-    verifier_memory_mib: PositiveInt = Field(
-        32, description="MiB that a verifier's intermediate results may take at a time, beside the network"
     )
 
 

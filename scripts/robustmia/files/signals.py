@@ -54,6 +54,12 @@ class VerifiedBounds(SignalLogits):
     """float32 [N, V, K]."""
     nonmembers_by_verifier: np.ndarray
     """float32 [M, V, K]."""
+    seconds: np.ndarray
+    """float64 [V]: of each verifier, for 1,000 records, as reckoned from the network."""
+    tighter: np.ndarray
+    """str [1]: a verifier that would give tighter bounds; [0]: there is none."""
+    tighter_seconds: np.ndarray
+    """float64, of that one."""
 
     def under(self, verifier: str) -> SignalLogits:
         """The bounds of one verifier alone.

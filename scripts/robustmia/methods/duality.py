@@ -33,8 +33,9 @@ class Duality(LinfThreatModel, BallMethod):
         import torch
         from torch.nn.functional import cross_entropy
 
-        from robustmia.bounds.dual import dual_bounds, projected_dual_bounds
+        from robustmia.bounds.crown import dual_bounds
         from robustmia.bounds.interval import Interval
+        from robustmia.bounds.projections import projected_dual_bounds
 
         ball = Interval.around(images, self.epsilon_at(progress.epoch), self.clip_pixels)
         if self.projections is None:

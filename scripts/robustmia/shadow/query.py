@@ -33,7 +33,7 @@ def shadow_logits(
     for model in spec["models"]:
         split = draw_half(records.labels, model)
         shadow = TargetModel.load(shadow_spec(spec, model), weights, records, split, device, weight_prefix(model))
-        sides = shadow.logits(signal)
+        sides = shadow.logits(shadow.fitted(signal))
         both = np.concatenate([sides.members, sides.nonmembers])
         rows = np.concatenate([split.members, split.nonmembers])
         logits.append(both[np.argsort(rows)])

@@ -36,6 +36,19 @@ class Signal(Settings):
         """The settings as a part of a sentence, for notes and captions."""
         return self.name
 
+    def for_model(self, model: nn.Module, images: Tensor, own_verifier: str | None) -> Signal:
+        """The signal as it is computed for one model.
+
+        Args:
+            model: the target model, in evaluation mode.
+            images: some of its records, [B, C, H, W] in [0, 1].
+            own_verifier: the verifier that it was trained with, if it was.
+
+        Raises:
+            UserError: it cannot be computed for this model.
+        """
+        return self
+
     def logits(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """The signal of one batch.
 

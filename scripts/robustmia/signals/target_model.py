@@ -37,12 +37,22 @@ class TargetModel:
         split: which of them are members.
         device: where everything happens.
         seed: the source of every random number.
+        own_verifier: the verifier that the model was trained with, if it was.
     """
 
-    def __init__(self, model: nn.Module, records: Records, split: Split, device: torch.device, seed: int):
+    def __init__(
+        self,
+        model: nn.Module,
+        records: Records,
+        split: Split,
+        device: torch.device,
+        seed: int,
+        own_verifier: str | None = None,
+    ):
         use_full_float32()
         self.model = model.to(device).eval()
         self.records, self.split, self.device, self.seed = records, split, device, seed
+        self.own_verifier = own_verifier
 
     @classmethod
     def load(
@@ -51,7 +61,7 @@ class TargetModel:
         """With the weights of a file.
 
         Args:
-            spec: `architecture` and `seed`, as `robustmia.workflow.specs` lays them out.
+            spec: `architecture`, `seed` and `own_verifier`, if there is one, as `robustmia.workflow.specs` lays them out.
             weights: the model's safetensors file.
             prefix: of the names of its weights, where the file has those of several models.
 
@@ -66,15 +76,20 @@ class TargetModel:
             network.load_state_dict(own)
         except RuntimeError as error:
             raise DamagedError(weights, f"not of this network: {first_line(error)}") from error
-        return cls(network, records, split, device, spec["seed"])
+        return cls(network, records, split, device, spec["seed"], spec.get("own_verifier"))
 
     @classmethod
     def open(cls, spec: dict, *, records: str, split: str, model: str, threads: int) -> TargetModel:
         """From the files of its parts, on the device at hand."""
         return cls.load(spec, model, Records.load(records), Split.load(split), pick_device(threads))
 
+    def fitted(self, signal: Signal) -> Signal:
+        """The signal as it is computed for this model."""
+        images, _ = next(self._batches(self.split.members[:1]))
+        return signal.for_model(self.model, images, self.own_verifier)
+
     def logits(self, signal: Signal) -> SignalLogits:
-        """The signal of every member and non-member."""
+        """The signal of every member and non-member; `signal` as `fitted` returns it."""
         generator = generator_for(self.device, self.seed, "signal", signal.name)
         members, nonmembers = self.split.members, self.split.nonmembers
         logits = self._logits(signal, (members, nonmembers), generator)

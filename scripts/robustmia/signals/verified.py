@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, field_validator
 
 from robustmia.settings import LinfThreatModel
 from robustmia.signals.base import Signal
@@ -17,8 +19,18 @@ if TYPE_CHECKING:
     from robustmia.files.signals import VerifiedBounds
 
 
-Verifier = Literal["interval", "zonotope", "interval_dual", "dual", "crown_interval", "crown", "alpha_crown"]
+Verifier = Literal["interval", "crown_interval", "dual", "crown", "alpha_crown"]
 """The names of `robustmia.bounds.verifiers.VERIFIERS`."""
+Choosable = Literal["auto", Verifier]
+Verifiers = Annotated[
+    tuple[Choosable, ...],
+    BeforeValidator(
+        lambda given: [given] if isinstance(given, str) else given,
+        json_schema_input_type=Choosable | tuple[Choosable, ...],
+    ),
+]
+"""A list, or one name."""
+logger = logging.getLogger(__name__)
 
 
 class Verified(Signal, LinfThreatModel):
@@ -26,14 +38,14 @@ class Verified(Signal, LinfThreatModel):
 
     name: Literal["verified"]
     clip_pixels: bool = Field(True, description="cut the ball to pixels in [0, 1]")
-    verifiers: tuple[Verifier, ...] = Field(
-        ("interval", "interval_dual"),
+    verifiers: Verifiers = Field(
+        ("auto",),
         min_length=1,
-        description="`interval`, `zonotope`, `interval_dual`, `dual`, `crown_interval`, `crown` and `alpha_crown`; docs/bounds.md says what each costs",
+        description="`auto`, those that `budget` affords, from the cheapest on, and the one that a model was trained with; "
+        "`interval`, `crown_interval`, `dual`, `crown` and `alpha_crown`; docs/bounds.md says what each costs",
     )
-    memory_mib: PositiveInt = Field(
-        32,
-        description="MiB that a verifier's intermediate results may take at a time; empty: the data set's `resources.verifier_memory_mib`",
+    budget: PositiveFloat = Field(
+        60.0, description="of `auto`: seconds for 1,000 records, as reckoned for one core of a CPU or for a GPU"
     )
 
     @field_validator("verifiers")
@@ -46,22 +58,55 @@ class Verified(Signal, LinfThreatModel):
     def in_words(self) -> str:
         """The ball, and the verifiers."""
         clipped = ", cut to valid pixels" if self.clip_pixels else ""
-        verifiers = [name.replace("_", " ") for name in self.verifiers]
-        tightest = f"the tightest bound of {', '.join(verifiers)}" if len(verifiers) > 1 else f"{verifiers[0]} bounds"
-        return f"the l-inf ball of radius {self.epsilon:g}{clipped}, {tightest}"
+        auto = f"the verifiers that {self.budget:g} s for 1,000 records afford"
+        names = [auto if name == "auto" else name.replace("_", " ") for name in self.verifiers]
+        which = (
+            f"{names[0]} bounds" if len(names) == 1 and names != [auto] else f"the lowest bound of {', '.join(names)}"
+        )
+        return f"the l-inf ball of radius {self.epsilon:g}{clipped}, {which}"
+
+    def for_model(self, model: nn.Module, images: Tensor, own_verifier: str | None) -> ChosenVerified:
+        """With the verifiers that are run, and what they cost.
+
+        Raises:
+            UserError: the network has a layer that the bounds do not know.
+        """
+        from robustmia.bounds.cost import affordable, costs
+
+        named = tuple(name for name in self.verifiers if name != "auto")
+        if named == self.verifiers:
+            choice = costs(model, images, named)
+        else:
+            choice = affordable(model, images, self.budget, (*named, *([own_verifier] if own_verifier else [])))
+        logger.info("%s", choice.in_words())
+        chosen = {"verifiers": tuple(choice.seconds), "seconds": tuple(choice.seconds.values())}
+        tighter = {"tighter": choice.tighter, "tighter_seconds": choice.tighter_seconds, "costs": choice.in_words()}
+        return ChosenVerified(**self.model_dump() | chosen | tighter)
+
+
+class ChosenVerified(Verified):
+    """The signal for one model."""
+
+    seconds: tuple[float, ...]
+    """Of each verifier, for 1,000 records, as reckoned."""
+    tighter: Verifier | None
+    """A verifier that would give tighter bounds."""
+    tighter_seconds: float
+    costs: str
+    """All of it as a sentence."""
+
+    def in_words(self) -> str:
+        """The ball, the verifiers, and what they and the next tighter one cost."""
+        return f"{super().in_words()}. {self.costs.removesuffix('.')}"
 
     def logits(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Bounds by each verifier, [B, V, K], 0 at the true class."""
         import torch
 
-        from robustmia.bounds.interval import Interval
-        from robustmia.bounds.verifiers import VERIFIERS
+        from robustmia.bounds.margins import bound_margins
 
-        ball, memory = Interval.around(images, self.epsilon, self.clip_pixels), self.memory_mib * 2**20
-        bounds = torch.stack([VERIFIERS[name](model, ball, labels, memory) for name in self.verifiers], dim=1)
-        largest = torch.finfo(bounds.dtype).max  # where a deep network's bounds overflow, nothing is known
-        true_class = labels.view(-1, 1, 1).expand(-1, len(self.verifiers), 1)
-        return bounds.nan_to_num(nan=largest, posinf=largest, neginf=largest).scatter(2, true_class, 0.0)
+        bounds = partial(bound_margins, model, images, labels, self.epsilon, clip_pixels=self.clip_pixels)
+        return torch.stack([bounds(verifier=name) for name in self.verifiers], 1)
 
     def file(self, members: np.ndarray, nonmembers: np.ndarray, *labels: np.ndarray) -> VerifiedBounds:
         """The file with the bounds of every verifier, and the lowest."""
@@ -75,4 +120,7 @@ class Verified(Signal, LinfThreatModel):
             verifiers=np.array(self.verifiers),
             members_by_verifier=members,
             nonmembers_by_verifier=nonmembers,
+            seconds=np.array(self.seconds),
+            tighter=np.array([] if self.tighter is None else [self.tighter], dtype=str),
+            tighter_seconds=np.array(self.tighter_seconds),
         )

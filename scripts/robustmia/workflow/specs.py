@@ -60,8 +60,14 @@ class Specs:
     # ------------------------------------------------------------ signals
 
     def signal(self, dataset: str, run: str, seed: str, signal: str) -> Spec:
-        settings = self.config.datasets[dataset].signals[signal]
-        return {"architecture": self._architecture(dataset, run), "signal": chosen(settings), "seed": int(seed)}
+        settings = self.config.datasets[dataset]
+        spec = {
+            "architecture": self._architecture(dataset, run),
+            "signal": chosen(settings.signals[signal]),
+            "seed": int(seed),
+        }
+        own_verifier = settings.runs[run].method.verifier
+        return spec | {"own_verifier": own_verifier} if own_verifier and signal == "verified" else spec
 
     def examples(self, dataset: str, run: str, seed: str) -> Spec:
         return self.signal(dataset, run, seed, "adversarial")

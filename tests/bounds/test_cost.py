@@ -1,0 +1,77 @@
+"""What verifiers are reckoned to cost, and which of them a budget affords."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from bound_networks import NETWORKS, batch, network
+from helpers import refused
+from robustmia.bounds.cost import ACTIVATION, SPEED, TIGHTER, affordable, costs, multiplications, seconds
+from robustmia.bounds.tracing import read_graph
+from robustmia.bounds.verifiers import VERIFIERS
+
+CPU = torch.device("cpu")
+
+
+def test_multiplications_worked_out_by_hand():
+    """6 pixels, 5 and 3 hidden units, 2 classes. Forward 6 x 5 + 5 x 3; a margin passes 3 units, a layer of 3 x 5, 5 units, one of 5 x 6."""
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2)
+    ).double()
+    graph = read_graph(model, torch.zeros(1, 1, 2, 3).double())
+    interval = 2 * (6 + 30 + 15)  # flattening too is counted
+    to_image = 5 * ACTIVATION + 5 * 6 + 6 + 6 * ACTIVATION
+    margins = 2 * (3 * ACTIVATION + 3 * 5 + to_image)
+    hidden = 2 * 3 * (3 * 5 + to_image)  # both bounds of 3 units; those of the first 5 are exact intervals
+    assert multiplications(graph, "interval") == interval
+    assert multiplications(graph, "crown_interval") == interval + margins
+    assert multiplications(graph, "crown") == multiplications(graph, "dual") == interval + margins + hidden
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_tighter_verifiers_cost_more(kind):
+    graph = read_graph(network(kind, 1), batch(1)[0])
+    reckoned = [seconds(graph, name, CPU) for name in TIGHTER]
+    assert reckoned == sorted(reckoned)
+    assert reckoned[0] > 0
+    assert set(TIGHTER) | {"dual"} == set(VERIFIERS)
+
+
+def test_a_budget_affords_verifiers_from_the_cheapest_on():
+    model, (images, _) = network("convolutional", 2), batch(2)
+    graph = read_graph(model, images)
+    together = 0.0
+    for count, name in enumerate(TIGHTER, start=1):
+        together += seconds(graph, name, CPU)
+        choice = affordable(model, images, together * 1.001)
+        assert list(choice.seconds) == list(TIGHTER[:count])
+        assert choice.tighter == (TIGHTER[count] if count < len(TIGHTER) else None)
+    assert list(affordable(model, images, 1e-12).seconds) == ["interval"]
+    assert list(affordable(model, images, 1e-12, also=("dual",)).seconds) == ["interval", "dual"]
+
+
+def test_a_loose_verifier_is_not_named_without_the_next_tighter_one_and_its_cost():
+    model, (images, _) = network("dense", 3), batch(3)
+    words = costs(model, images, ("interval", "dual")).in_words()
+    assert "interval" in words
+    assert "crown would give tighter bounds" in words
+    assert costs(model, images, ("alpha_crown",)).in_words().endswith("There is none that is tighter.")
+
+
+def test_the_choice_does_not_depend_on_the_weights():
+    images, _ = batch(4)
+    first, second = (affordable(network("pooled", seed), images, 1.0) for seed in (1, 2))
+    assert first == second
+
+
+def test_a_gpu_affords_more():
+    graph = read_graph(network("dense", 5), batch(5)[0])
+    assert SPEED["cuda"] > SPEED["cpu"]
+    assert seconds(graph, "crown", torch.device("cuda")) < seconds(graph, "crown", CPU)
+
+
+def test_a_network_that_cannot_be_read_is_refused():
+    with refused("GELU"):
+        affordable(nn.Sequential(nn.Flatten(), nn.GELU()), batch(6)[0], 60.0)
