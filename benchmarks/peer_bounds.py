@@ -1,15 +1,20 @@
-"""Numbers of auto_LiRPA for tests/bounds/test_crown.py: `PYTHONPATH=scripts:tests python benchmarks/peer_bounds.py > tests/bounds/peer_bounds.json`, where it is installed."""
+"""Numbers of other projects for tests/bounds/test_crown.py: `python benchmarks/peer_bounds.py > tests/bounds/peer_bounds.json`.
+
+With auto_LiRPA, convex_adversarial (checkouts of their repositories), scripts and tests on PYTHONPATH.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bound_networks import CLASSES, batch, network
-from robustmia.bounds.crown import crown_bounds
+from robustmia.bounds.crown import crown_bounds, dual_bounds
 from robustmia.bounds.interval import Interval
 
 STEPS = 20
@@ -19,6 +24,8 @@ CASES = [
     ("convolutional", 33, 0.05),
     ("convolutional", 34, 0.15),
     ("headless", 36, 0.1),
+    ("dense", 37, 0.01),
+    ("dense", 38, 0.003),
 ]
 
 
@@ -36,6 +43,14 @@ def peer(model: nn.Module, ball: Interval, labels: Tensor) -> tuple[Tensor, Tens
     return crown.detach(), -lower.detach()
 
 
+def peer_dual(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
+    """Upper bounds of z_k - z_y by the dual network of Wong and Kolter, over a ball that is not cut, [B, K]."""
+    from convex_adversarial import DualNetwork
+
+    rows = torch.eye(CLASSES)[labels].unsqueeze(1) - torch.eye(CLASSES).unsqueeze(0)
+    return -DualNetwork(model.requires_grad_(False), images, epsilon, bounded_input=False)(rows).detach()
+
+
 def main() -> None:
     """Print all cases as JSON."""
     drawn = [(network(kind, seed), *batch(seed)) for kind, seed, _ in CASES]
@@ -43,11 +58,22 @@ def main() -> None:
     cases = []
     for (kind, seed, epsilon), (model, images, labels) in zip(CASES, drawn, strict=True):
         ball = Interval.around(images, epsilon, clip_pixels=True)
-        crown, alpha_crown = peer(model, ball, labels)
-        equal = (crown_bounds(model, ball, labels) - crown).abs().max() < 1e-9  # else an interval is tighter somewhere
-        case = {"network": kind, "seed": seed, "epsilon": epsilon, "equal": bool(equal)}
-        cases.append(case | {"crown": crown.tolist(), "alpha_crown": alpha_crown.tolist()})
-    print(json.dumps({"source": "auto_LiRPA 0.7.1", "steps": STEPS, "cases": cases}))
+        with redirect_stdout(sys.stderr):  # auto_LiRPA says when it stops early
+            crown, alpha_crown = peer(model, ball, labels)
+        case = {"network": kind, "seed": seed, "epsilon": epsilon}
+        case |= {"crown": crown.tolist(), "alpha_crown": alpha_crown.tolist()}
+        case["crown_equal"] = _equal(crown_bounds(model, ball, labels), crown)
+        if kind == "dense":  # theirs cannot read the others
+            dual = peer_dual(model, images, labels, epsilon)
+            whole = Interval.around(images, epsilon, clip_pixels=False)
+            case |= {"dual": dual.tolist(), "dual_equal": _equal(dual_bounds(model, whole, labels), dual)}
+        cases.append(case)
+    print(json.dumps({"source": "auto_LiRPA 0.7.1, convex_adversarial 0.4.4", "steps": STEPS, "cases": cases}))
+
+
+def _equal(ours: Tensor, theirs: Tensor) -> bool:
+    """Else an interval is tighter somewhere."""
+    return bool((ours - theirs).abs().max() < 1e-9)
 
 
 if __name__ == "__main__":
