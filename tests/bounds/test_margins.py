@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -61,6 +64,17 @@ def test_it_leaves_the_network_as_it_was():
     bound_margins(model, images, labels, 0.1)
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_the_quick_start_of_the_docs():
+    page = (Path(__file__).parents[2] / "docs" / "bounds.md").read_text()
+    (snippet,) = re.findall(r"(?ms)^```py\n(.*?bound_margins.*?)^```$", page)
+    model, (images, labels) = network("dense", 47), batch(47)
+    found = {"network": model, "images": images, "labels": labels}
+    exec(snippet, found)
+    assert found["verified"].shape == (3,)
+    assert (found["tightest"] <= found["bounds"] + 1e-12).all()
+    assert ((found["confidence"] > 0) & (found["confidence"] < 1)).all()
 
 
 def test_the_package_has_this_door_alone():

@@ -24,7 +24,7 @@ from torch.nn import functional
 from robustmia.bounds.activations import Lines, MaxPool, Nonlinear
 from robustmia.bounds.graph import Graph, Pair, Window, keeps_windows
 from robustmia.bounds.interval import Interval
-from robustmia.bounds.layers import Affine, Convolution, Joint, Linear, Scale
+from robustmia.bounds.layers import Affine, Convolution, Joint, Scale
 
 MATRIX = 2**17  # entries of a convolution's matrix up to which a matrix product is faster than the convolution
 
@@ -41,24 +41,19 @@ class Places:
 
     def gather(self, planes: Tensor) -> Tensor:
         """What the windows see of planes [F, B or 1, H, W, C]: [F, B, R, h, w, C], and 0 beyond the edge."""
-        fields, images = planes.shape[:2]
+        images, functions = self.positions.shape
+        planes = planes.expand(-1, images, -1, -1, -1)
         padded = functional.pad(planes.flatten(0, 1), (0, 0, *self._padding(planes.shape[2:4])))
         (height, width), (down, across) = self.window.size, self.window.stride
-        seen = padded.unfold(1, height, down).unfold(2, width, across).permute(0, 1, 2, 4, 5, 3)
-        if images == 1:
-            images, seen = (
-                len(self.positions),
-                seen.unflatten(0, (fields, 1)).expand(-1, len(self.positions), *[-1] * 5).flatten(0, 1),
-            )
-        image = torch.arange(fields * images, device=planes.device).view(fields, images, 1)
-        if (
-            2 * self.positions.shape[1] >= self.grid[0] * self.grid[1]
-        ):  # as many windows as places: copied once, then whole
-            rows = (image * (self.grid[0] * self.grid[1]) + self.positions).flatten()
-            picked = seen.reshape(-1, seen[0, 0, 0].numel()).index_select(0, rows)
+        windows = padded.unfold(1, height, down).unfold(2, width, across).permute(0, 1, 2, 4, 5, 3)
+        image = torch.arange(len(windows), device=planes.device).view(-1, images, 1)
+        count = self.grid[0] * self.grid[1]
+        if 2 * functions >= count:  # then it is faster to copy all windows once, and then whole ones
+            of_row = windows.reshape(len(windows) * count, -1)
+            picked = of_row.index_select(0, (image * count + self.positions).flatten())
         else:
-            picked = seen[image, self.positions // self.grid[1], self.positions % self.grid[1]]
-        return picked.view(fields, images, -1, *seen.shape[3:])
+            picked = windows[image, self.positions // self.grid[1], self.positions % self.grid[1]]
+        return picked.view(-1, images, functions, *windows.shape[3:])
 
     def _padding(self, plane: torch.Size) -> tuple[int, int, int, int]:
         """Columns left and right and rows above and below that make the windows of the grid fit; less than 0: cut."""
@@ -75,10 +70,7 @@ class Places:
         """Windows [B, R, h, w, C] in their planes, [B, R, H, W, C], which are 0 elsewhere; what is beyond the edge is lost."""
         _, height, width = shape
         left, right, above, below = self._padding(shape[1:])
-        padded = (
-            above + height + below,
-            left + width + right,
-        )  # of planes in which every window lies, and the plane itself
+        padded = (above + height + below, left + width + right)  # planes in which every window lies
         row, column = self.positions // self.grid[1], self.positions % self.grid[1]
         rows = (row * self.window.stride[0]).unsqueeze(2) + torch.arange(self.window.size[0], device=row.device)
         columns = (column * self.window.stride[1]).unsqueeze(2) + torch.arange(self.window.size[1], device=row.device)
@@ -186,18 +178,14 @@ class Relaxed:
 
     def unit_bounds(self, node: int, units: Tensor, slopes: Slopes | None = None) -> Tensor:
         """Upper bounds of single values of a node, whose numbers are [B, R], and of their negatives: [B, 2 R]; arguments as for `bounds`."""
-        at, shape, window = self.graph.nodes[node - 1], self.graph.shapes[node], self.graph.windows(node)[node]
+        shape, window = self.graph.shapes[node], self.graph.windows(node)[node]
         if window is None:
-            if isinstance(at.layer, Linear) and len(shape) == 1:  # the rows of its weight
-                shift = self.shift(node)[units]
-                rows = Coefficients(channels_last(at.layer.module.weight[units], self.graph.shapes[at.inputs[0]]))
-                return self._descent(node, rows, True, slopes, at.inputs[0]) + torch.cat([shift, -shift], 1)
             rows = functional.one_hot(units, shape.numel()).to(self.planes[0]).unflatten(2, shape)
-            return self._descent(node, Coefficients(channels_last(rows, shape)), True, slopes)
+            return _Descent(self, node, Coefficients(channels_last(rows, shape)), True, slopes).bounds()
         plane = shape[1] * shape[2]
         channels = functional.one_hot(units // plane, shape[0]).to(self.planes[0])
         places = Places(units % plane, (shape[1], shape[2]), window)
-        return self._descent(node, Coefficients(channels[:, :, None, None], places), True, slopes)
+        return _Descent(self, node, Coefficients(channels[:, :, None, None], places), True, slopes).bounds()
 
     def bounds(self, node: int, rows: Coefficients, slopes: Slopes | None = None) -> Tensor:
         """Upper bounds of linear functions of a node's values.
@@ -210,36 +198,29 @@ class Relaxed:
         Returns:
             [B, R].
         """
-        return self._descent(node, rows, False, slopes)
-
-    def _descent(
-        self, node: int, rows: Coefficients, both: bool, slopes: Slopes | None, start: int | None = None
-    ) -> Tensor:
-        start = node if start is None else start
-        down = _Descent(self, node, start, rows, both, slopes)
-        for number in range(start, 0, -1):
-            if number in down.waiting:
-                down.pass_node(number)
-        return down.at_image()
+        return _Descent(self, node, rows, False, slopes).bounds()
 
 
 class _Descent:
     """The way of some functions back to the image."""
 
-    def __init__(
-        self, relaxed: Relaxed, target: int, start: int, rows: Coefficients, both: bool, slopes: Slopes | None
-    ):
-        self.relaxed, self.graph, self.slopes = relaxed, relaxed.graph, slopes
-        self.target = target
-        """Of whose values these are functions."""
-        self.windows = self.graph.windows(target) if rows.places else {}
-        self.waiting = {start: rows}
+    def __init__(self, relaxed: Relaxed, node: int, rows: Coefficients, both: bool, slopes: Slopes | None):
+        self.relaxed, self.graph, self.slopes, self.target = relaxed, relaxed.graph, slopes, node
+        self.windows = self.graph.windows(node) if rows.places else {}
+        self.waiting = {node: rows}
         self.both = both
         """Whether negatives are bounded too, and still have the same coefficients up to their sign."""
         zero = rows.values.new_zeros(rows.values.shape[:2])
         self.constant, self.of_negative = zero, zero
 
-    def pass_node(self, number: int) -> None:
+    def bounds(self) -> Tensor:
+        """Upper bounds of the functions, and then of their negatives if those are asked for."""
+        for number in range(self.target, 0, -1):
+            if number in self.waiting:
+                self._pass_node(number)
+        return self._at_image()
+
+    def _pass_node(self, number: int) -> None:
         """Replace the function of a node's values by one of its inputs'."""
         at, rows = self.graph.nodes[number - 1], self.waiting.pop(number)
         shapes = [self.graph.shapes[before] for before in at.inputs]
@@ -254,7 +235,7 @@ class _Descent:
             widened = coefficients.widened(self.windows.get(source), shape)
             self.waiting[source] = widened if known is None else known + widened
 
-    def at_image(self) -> Tensor:
+    def _at_image(self) -> Tensor:
         """The bounds over the ball."""
         rows = self.waiting[0]
         centre, radius = rows.seen(self.relaxed.planes[0])
@@ -317,11 +298,12 @@ class _Descent:
         if slopes:
             lower = slopes.of(self.target, number, lines, rows)
         nu, positive = rows.values, rows.values.clamp(min=0.0)
-        constant = _dot(positive, shift) + (_dot(nu - positive, lower_shift[0]) if lower_shift else 0.0)
+        above = _dot(positive, shift)
+        constant = above + (_dot(nu - positive, lower_shift[0]) if lower_shift else 0.0)
         if not self.both:
             self.constant = self.constant + constant
             return replace(rows, values=_between(positive, nu, upper, lower), may_overhang=False)
-        negative = _dot(positive - nu, shift) - (_dot(positive, lower_shift[0]) if lower_shift else 0.0)
+        negative = above - _dot(nu, shift) - (_dot(positive, lower_shift[0]) if lower_shift else 0.0)
         if lines.upper_slope is lines.lower_slope:
             self.constant, self.of_negative = self.constant + constant, self.of_negative + negative
             return replace(rows, values=nu * upper, may_overhang=False)
