@@ -12,7 +12,7 @@ from robustmia.bounds.graph import Graph
 from robustmia.bounds.interval import Interval
 from robustmia.bounds.tracing import read_graph
 
-STEPS, STEP_SIZE = 20, 0.25  # docs/bounds.md has what they cost and gain
+STEPS, STEP_SIZE, DECAY = 20, 0.7, 0.9  # of Adam: steps, the first one's size, and the factor from one to the next
 SLOPE_COPIES = 10  # of each slope: itself, its gradient, two moments, and the coefficients that autograd keeps
 MEMORY = 256 * 2**20  # bytes on a CPU
 
@@ -87,7 +87,7 @@ def alpha_crown_bounds(
         memory: bytes that slopes and coefficients may take; None: what suits the device. Where those of one image do not fit, all
             bounds of a layer's values share their slopes.
         steps: of Adam.
-        step_size: its step size.
+        step_size: that of the first step, which falls by a tenth from each to the next.
 
     Raises:
         UserError: the network has a layer that the bounds do not know.
@@ -124,8 +124,10 @@ def _optimised(
         if not slopes.values:
             return best
         optimizer = torch.optim.Adam(slopes.values.values(), step_size)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, DECAY)
         for _ in range(steps):
             slopes.step(optimizer, found)
+            schedule.step()
             found = bounds()
             best = torch.minimum(best, found.detach())
     return best
