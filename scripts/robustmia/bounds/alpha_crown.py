@@ -12,7 +12,7 @@ from robustmia.bounds.graph import Graph
 from robustmia.bounds.interval import Interval
 from robustmia.bounds.tracing import read_graph
 
-STEPS, STEP_SIZE, DECAY = 20, 0.7, 0.9  # of Adam: steps, the first one's size, and the factor from one to the next
+STEPS, STEP_SIZE, DECAY = 20, 0.55, 0.9  # of Adam: steps, the first one's size, and the factor from one to the next
 SLOPE_COPIES = 10  # of each slope: itself, its gradient, two moments, and the coefficients that autograd keeps
 MEMORY = 256 * 2**20  # bytes on a CPU
 
