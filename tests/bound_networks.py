@@ -82,6 +82,12 @@ def max_pooled() -> nn.Module:
     return nn.Sequential(*layers, nn.MaxPool2d(3, 2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8, CLASSES))
 
 
+def sequence() -> nn.Module:
+    """As many channels as values in each, which a layer must not confuse; and weights along the last dimension."""
+    layers = [nn.Conv2d(2, 5, (2, 1)), nn.ReLU(), nn.Flatten(2), nn.Linear(25, 5), nn.BatchNorm1d(5), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(25, 6), nn.ReLU(), nn.Linear(6, CLASSES))
+
+
 def dense() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(60, 14), nn.ReLU(), nn.Linear(14, 9), nn.ReLU(), nn.Linear(9, CLASSES))
 
@@ -117,6 +123,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "spelled": Spelled,
     "smooth": smooth,
     "max_pooled": max_pooled,
+    "sequence": sequence,
     "wide_resnet": wide_resnet,
 }
 
@@ -129,7 +136,7 @@ def network(kind: str, seed: int) -> nn.Module:
         fan_in = max(1, parameter[0].numel()) if parameter.dim() > 1 else 4
         parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * (2 / fan_in) ** 0.5
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.running_mean = 0.5 * torch.randn(module.running_mean.shape, generator=generator).double()
             module.running_var = 0.5 + torch.rand(module.running_var.shape, generator=generator).double()
     return model

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.functional import relu
 
 from bound_networks import IMAGE, batch, network
@@ -104,6 +105,20 @@ class Broadcast(nn.Module):
         return self.linear((images + self.pool(images)).flatten(1))
 
 
+class Scaled(nn.Module):
+    """By a tensor of no dimension, and by a value of the image."""
+
+    def __init__(self, by_image: bool):
+        super().__init__()
+        self.by_image, self.linear = by_image, nn.Linear(60, 4)
+        self.register_buffer("scale", torch.tensor(2.0))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.by_image:
+            return self.linear(functional.leaky_relu(images, images.mean().item()).flatten(1))
+        return self.linear((images * self.scale).flatten(1))
+
+
 class MixesImages(nn.Module):
     def __init__(self, columns: int):
         super().__init__()
@@ -130,6 +145,12 @@ class MixesImages(nn.Module):
         (nn.Sequential(nn.Flatten(2), nn.Linear(30, 4)), ["logits"]),
         (Broadcast(), ["layer add", "different shapes"]),
         (MixesImages(30), ["layer view", "each image apart"]),
+        (Scaled(by_image=False), ["layer scale"]),
+        (Scaled(by_image=True), ["layer mean"]),
+        (
+            nn.Sequential(nn.Flatten(1, 2), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 4)),
+            ["layer 1 (MaxPool2d)", "planes"],
+        ),
         (Squared(), ["layer mul"]),
         (Pair(), ["last layer"]),
         (Branching(), ["graph of layers"]),
@@ -164,6 +185,17 @@ class Method(nn.Module):
         return self.linear(self.function(images))
 
 
+class Pooled(nn.Module):
+    """A network that pools by a function."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.function, self.linear = function, nn.Linear(2, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.linear(self.function(images).flatten(1))
+
+
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @pytest.mark.parametrize(
     "model",
@@ -175,6 +207,10 @@ class Method(nn.Module):
         Method(lambda x: torch.flatten(x, start_dim=1)),
         Method(lambda x: x.flatten(2).flatten(1, -1)),
         Method(lambda x: x.unsqueeze(2).squeeze(2).contiguous().flatten(1)),
+        Pooled(lambda x: functional.avg_pool2d(x, x.size()[2:])),
+        Pooled(lambda x: functional.max_pool2d(x, kernel_size=(x.shape[2], x.size(3)))),
+        nn.Sequential(nn.Conv2d(2, 2, 3), nn.Dropout(inplace=True), nn.ReLU(), nn.Flatten(), nn.Linear(24, 4)),
+        nn.Sequential(nn.Flatten(2), nn.BatchNorm1d(2), nn.ReLU(), nn.Flatten(), nn.Linear(60, 4)),
         nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 5, 4)), nn.Conv2d(3, 4, (5, 4)), nn.Flatten()),
         nn.Sequential(nn.Conv2d(2, 3, (2, 4), padding="same"), nn.Flatten(), nn.Linear(90, 4)),
         nn.Sequential(nn.Conv2d(2, 3, 3, padding="same", dilation=2), nn.Flatten(), nn.Linear(90, 4)),
@@ -189,7 +225,7 @@ class Method(nn.Module):
         ),
         nn.Sequential(nn.Conv2d(2, 4, 3, padding="valid"), nn.ReLU(), nn.AvgPool2d((4, 3)), nn.Flatten()),
     ],
-    ids=range(13),
+    ids=range(17),
 )
 def test_a_network_is_read_as_what_it_computes(model):
     """The margins in a ball of radius 0, which is the image."""

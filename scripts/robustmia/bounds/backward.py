@@ -257,7 +257,7 @@ class _Descent:
             self.of_negative = self.of_negative - constant
         if isinstance(layer, Convolution):
             return self._convolution(layer, number, rows, shape)
-        if isinstance(layer, Scale):
+        if isinstance(layer, Scale) and len(own) == 3:
             return replace(rows, values=rows.values * layer.factor_and_shift()[0])
         values = layer.transpose(channels_first(rows.values, own).flatten(0, 1), shape)
         return Coefficients(channels_last(values.unflatten(0, rows.values.shape[:2]), shape))

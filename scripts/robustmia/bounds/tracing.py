@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import operator
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -60,18 +62,25 @@ def read_graph(network: nn.Module, images: Tensor) -> Graph:
 
 
 class _Values(fx.Interpreter):
-    """Runs a network and keeps the shape of each step's tensor; of other values None."""
+    """Runs a network and keeps what each step gives: of a tensor its shape, and whatever else as it is."""
 
     def __init__(self, traced: fx.GraphModule, images: Tensor):
         super().__init__(traced)
-        self.shapes: dict[fx.Node, torch.Size | None] = {}
+        self.found: dict[fx.Node, Any] = {}
         with torch.no_grad():
             self.run(images)
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
-        self.shapes[n] = value.shape if isinstance(value, Tensor) else None
+        self.found[n] = _Shape(value.shape) if isinstance(value, Tensor) else value
         return value
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Of a tensor that a step gives."""
+
+    size: torch.Size
 
 
 class _Reader:
@@ -82,11 +91,12 @@ class _Reader:
         try:
             self.traced = fx.GraphModule(network, _Tracer().trace(network))
             twin = copy.deepcopy(self.traced).eval()  # so that nothing of the network's own changes
-            two, three = (_Values(twin, images.new_zeros(count, *images.shape[1:])).shapes for count in (2, 3))
+            two, three = (_Values(twin, images.new_zeros(count, *images.shape[1:])).found for count in (2, 3))
         except Exception as error:  # whatever the network's own code raises
             raise UserError(f"the network cannot be read as a graph of layers ({first_line(error)})") from error
         steps = zip(self.traced.graph.nodes, twin.graph.nodes, strict=True)
-        self.shapes = {step: (two[same], three[same]) for step, same in steps}
+        self.found = {step: (two[same], three[same]) for step, same in steps}
+        """What each step gives for a batch of 2 and of 3 images."""
         self.nodes: list[Node] = []
         self.node_shapes = [images.shape[1:]]
         self.numbers: dict[fx.Node, int] = {}
@@ -107,21 +117,39 @@ class _Reader:
                 self.numbers[step] = 0
             elif step.op == "output":
                 return self._graph(step, inputs)
-            elif self.shapes[step][0] is None and step.op != "call_module":
-                continue  # a size, which is known
-            else:
+            elif not self._is_size(step):
+                before = len(self.nodes)
                 self._add(step, inputs)
-                if _in_place(step, self.modules):
+                if len(self.nodes) > before and _in_place(step, self.modules):
                     overwritten |= dict.fromkeys(_same_memory(self.nodes, inputs[0]), step)
         raise AssertionError("torch.fx ends every graph with its output")
 
+    def _is_size(self, step: fx.Node) -> bool:
+        """Whether a step gives a size, or what is computed of sizes alone: numbers that the values of an image do not change."""
+        if step.target in ("size", "dim") or (step.target is getattr and step.args[1] in ("shape", "ndim")):
+            return True
+        sources = _tensors(step)
+        return step.op == "call_function" and bool(sources) and all(self._is_size(source) for source in sources)
+
+    def _settled(self, argument: Any) -> Any:
+        """An argument, or several, with sizes as the numbers that they are."""
+
+        def number(step: fx.Node) -> Any:
+            two, three = self.found[step]
+            if not self._is_size(step) or two != three:
+                raise ValueError(f"argument {step.name}, which is not the same for every batch")
+            return two
+
+        return fx.node.map_arg(argument, number)
+
     def _add(self, step: fx.Node, inputs: tuple[int, ...]) -> None:
         """Add the nodes of a step."""
-        two, three = self.shapes[step]
-        if two is None or three is None or (two[0], three[0]) != (2, 3) or two[1:] != three[1:]:
+        two, three = self.found[step]
+        apart = isinstance(two, _Shape) and (two.size[:1], three.size[:1]) == ((2,), (3,))
+        if not apart or two.size[1:] != three.size[1:]:
             raise _unknown(step, self.modules, "; it does not keep each image apart")
         try:
-            layers = self._layers(step, inputs, two[1:])
+            layers = self._layers(step, inputs, two.size[1:])
         except ValueError as error:
             raise _unknown(step, self.modules, f" with {error}") from None
         if layers is None:
@@ -155,7 +183,9 @@ class _Reader:
             return [] if shape == before[0] else [(Reshape(shape), shape)]
         if isinstance(module, nn.Conv2d):
             return _convolution(module, before[0], shape)
-        layer = _function(step) if module is None else _layer(module, shape)
+        if isinstance(module, nn.MaxPool2d) and len(shape) != 3:
+            raise ValueError("inputs that are no planes [C, H, W]")
+        layer = self._function(step) if module is None else _layer(module, shape)
         return None if layer is None else [(layer, shape)]
 
     def _module(self, step: fx.Node) -> nn.Module | None:
@@ -164,9 +194,20 @@ class _Reader:
             return self.modules[str(step.target)] if len(step.args) == 1 and not step.kwargs else None
         if step.target not in AS_MODULES:
             return None
-        return AS_MODULES[step.target](
-            *step.args[1:], **{key: value for key, value in step.kwargs.items() if value is not None}
-        )
+        given = {key: value for key, value in self._settled(step.kwargs).items() if value is not None}
+        return AS_MODULES[step.target](*self._settled(step.args[1:]), **given)
+
+    def _function(self, step: fx.Node) -> Layer | None:
+        """The layer that a function without a module of its own is; None: unknown."""
+        if step.target in MEANS:
+            places, names = self._settled(step.args[1:]), self._settled(step.kwargs)
+            return Fixed(lambda x: x.mean(*places, **names))
+        if step.target is functional.pad:
+            _, pad, mode, value = _arguments(step, "input", "pad", "mode", "value", mode="constant")
+            if value:
+                raise ValueError(f"value {value}")
+            return Fixed(partial(functional.pad, pad=self._settled(pad), mode=mode))
+        return None
 
     def _graph(self, step: fx.Node, output: tuple[int, ...]) -> Graph:
         if not isinstance(step.args[0], fx.Node) or output != (len(self.nodes),) or len(self.node_shapes[-1]) != 1:
@@ -216,25 +257,14 @@ def _same_memory(nodes: list[Node], number: int) -> Iterator[int]:
 
 def _convolution(module: nn.Conv2d, before: torch.Size, shape: torch.Size) -> list[tuple[Layer, torch.Size]]:
     """A convolution, after a layer that pads where it does not pad with zeros on both sides alike."""
+    if len(before) != 3:
+        raise ValueError("inputs that are no planes [C, H, W]")
     if module.padding_mode == "zeros" and not isinstance(module.padding, str):
         return [(Convolution(module, (int(module.padding[0]), int(module.padding[1]))), shape)]
     pad = module._reversed_padding_repeated_twice
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     padded = torch.Size((before[0], before[1] + pad[2] + pad[3], before[2] + pad[0] + pad[1]))
-    return [(Fixed(lambda x: functional.pad(x, pad, mode)), padded), (Convolution(module, (0, 0)), shape)]
-
-
-def _function(step: fx.Node) -> Layer | None:
-    """The layer that a function without a module of its own is; None: unknown."""
-    if step.target in MEANS:
-        arguments: Any = (step.args[1:], step.kwargs)
-        return Fixed(lambda x: x.mean(*arguments[0], **arguments[1]))
-    if step.target is functional.pad:
-        _, pad, mode, value = _arguments(step, "input", "pad", "mode", "value", mode="constant")
-        if value:
-            raise ValueError(f"value {value}")
-        return Fixed(lambda x: functional.pad(x, pad, mode))
-    return None
+    return [(Fixed(partial(functional.pad, pad=pad, mode=mode)), padded), (Convolution(module, (0, 0)), shape)]
 
 
 def _layer(module: nn.Module, shape: torch.Size) -> Layer | None:
