@@ -93,10 +93,10 @@ def measure(name: str, verifier: str) -> None:
     bound(network, ball, labels)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     forward, bounding = medians([lambda: network(pixels), lambda: bound(network, ball, labels)], rounds)
-    reckoned = costs(network, pixels, (verifier,)).seconds[verifier]
+    estimated = costs(network, pixels, (verifier,)).seconds[verifier]
     cells = (
         f"{1000 * bounding / images:.3g}",
-        f"{reckoned:.3g}",
+        f"{estimated:.3g}",
         f"{bounding / forward:.3g}",
         images,
         f"{grown / 1024:.0f}",
@@ -176,8 +176,8 @@ def medians(calls: list[Callable[[], object]], rounds: int) -> list[float]:
 
 def main() -> None:
     """Print two Markdown tables."""
-    print("\nEach verifier on the CPU, with one thread; `reckoned` is what `verifiers: auto` takes it to be:\n")
-    print("| network | verifier | ms per image | reckoned | forward passes | images | MiB at the highest |")
+    print("\nEach verifier on the CPU, with one thread; `estimated` is what `verifiers: auto` takes it to be:\n")
+    print("| network | verifier | ms per image | estimated | forward passes | images | MiB at the highest |")
     print("|---|---|---|---|---|---|---|")
     for case in CASES:
         subprocess.run([sys.executable, __file__, *case], check=True)

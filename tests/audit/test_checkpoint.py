@@ -33,6 +33,8 @@ def test_a_checkpoint_is_asked_for_every_signal(tmp_path):
     assert list(signals["verified"].verifiers) == ["interval", "crown_interval", "crown", "alpha_crown"]
     assert [row for row in audited.rows if row < 100] == audited.rows[:60]
     assert "pixels in [0, 1]" in notes[0]
+    assert "for 1,000 records" in notes[-1]
+    assert "None is tighter" in notes[-1]
     assert "hardly more than chance" in notes[1]  # the weights are random
     for note, name in zip(
         notes[2:], ("adversarial", "targeted", "verified"), strict=True

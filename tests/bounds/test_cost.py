@@ -1,4 +1,4 @@
-"""What verifiers are reckoned to cost, and which of them a budget affords."""
+"""What verifiers are estimated to cost, and which of them a budget affords."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from bound_networks import NETWORKS, batch, network
 from helpers import refused
-from robustmia.bounds.cost import ACTIVATION, SPEED, TIGHTER, affordable, costs, multiplications, seconds
+from robustmia.bounds.cost import ACTIVATION, AUTO, SPEED, affordable, costs, multiplications, seconds
 from robustmia.bounds.tracing import read_graph
 from robustmia.bounds.verifiers import VERIFIERS
 
@@ -33,21 +33,21 @@ def test_multiplications_worked_out_by_hand():
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_tighter_verifiers_cost_more(kind):
     graph = read_graph(network(kind, 1), batch(1)[0])
-    reckoned = [seconds(graph, name, CPU) for name in TIGHTER]
-    assert reckoned == sorted(reckoned)
-    assert reckoned[0] > 0
-    assert set(TIGHTER) | {"dual"} == set(VERIFIERS)
+    estimated = [seconds(graph, name, CPU) for name in AUTO]
+    assert estimated == sorted(estimated)
+    assert estimated[0] > 0
+    assert set(AUTO) | {"dual"} == set(VERIFIERS)
 
 
 def test_a_budget_affords_verifiers_from_the_cheapest_on():
     model, (images, _) = network("convolutional", 2), batch(2)
     graph = read_graph(model, images)
     together = 0.0
-    for count, name in enumerate(TIGHTER, start=1):
+    for count, name in enumerate(AUTO, start=1):
         together += seconds(graph, name, CPU)
         choice = affordable(model, images, together * 1.001)
-        assert list(choice.seconds) == list(TIGHTER[:count])
-        assert choice.tighter == (TIGHTER[count] if count < len(TIGHTER) else None)
+        assert list(choice.seconds) == list(AUTO[:count])
+        assert choice.tighter == (AUTO[count] if count < len(AUTO) else None)
     assert list(affordable(model, images, 1e-12).seconds) == ["interval"]
     assert list(affordable(model, images, 1e-12, also=("dual",)).seconds) == ["interval", "dual"]
 
@@ -55,9 +55,9 @@ def test_a_budget_affords_verifiers_from_the_cheapest_on():
 def test_a_loose_verifier_is_not_named_without_the_next_tighter_one_and_its_cost():
     model, (images, _) = network("dense", 3), batch(3)
     words = costs(model, images, ("interval", "dual")).in_words()
-    assert "interval" in words
-    assert "crown would give tighter bounds" in words
-    assert costs(model, images, ("alpha_crown",)).in_words().endswith("There is none that is tighter.")
+    assert "intervals (under 1 s)" in words
+    assert "CROWN would be tighter" in words
+    assert costs(model, images, ("alpha_crown",)).in_words().endswith("None is tighter.")
 
 
 def test_the_choice_does_not_depend_on_the_weights():

@@ -13,7 +13,7 @@ import torch
 from bound_networks import NETWORKS, batch, network
 from robustmia.bounds.activations import LeakyReLU
 from robustmia.bounds.alpha_crown import alpha_crown_bounds
-from robustmia.bounds.crown import crown_bounds, crown_interval_bounds, dual_bounds, numbers_of
+from robustmia.bounds.crown import crown_bounds, crown_interval_bounds, dual_bounds, indices_of
 from robustmia.bounds.interval import Interval, interval_bounds, margins_of
 
 KINDS = [kind for kind in NETWORKS if kind != "wide_resnet"]  # whose optimisation takes a minute
@@ -66,12 +66,12 @@ def test_slopes_that_all_bounds_of_a_layer_share_are_sound_too(kind):
 def test_units_with_an_open_sign_are_found_for_each_image():
     low = torch.tensor([[-1.0, 0.5, -2.0, -1.0], [1.0, 1.0, -1.0, 1.0]])
     high = torch.tensor([[1.0, 2.0, -1.0, 2.0], [2.0, 2.0, 1.0, 2.0]])
-    units = numbers_of(LeakyReLU().open(low, high))
+    units = indices_of(LeakyReLU().open(low, high))
     assert sorted(units[0].tolist()) == [0, 3]
     assert 2 in units[1].tolist()
-    assert numbers_of(LeakyReLU().open(low[:, 1:2], high[:, 1:2])) is None
+    assert indices_of(LeakyReLU().open(low[:, 1:2], high[:, 1:2])) is None
     nothing_known = LeakyReLU().open(torch.full((1, 2), torch.nan), torch.ones(1, 2))
-    assert numbers_of(nothing_known).shape == (1, 2)
+    assert indices_of(nothing_known).shape == (1, 2)
 
 
 STORED = json.loads((Path(__file__).parent / "peer_bounds.json").read_text())
@@ -79,7 +79,7 @@ STORED = json.loads((Path(__file__).parent / "peer_bounds.json").read_text())
 
 
 @pytest.mark.parametrize("case", STORED["cases"], ids=lambda case: f"{case['network']}-{case['seed']}")
-def test_numbers_of_independent_implementations(case):
+def test_indices_of_independent_implementations(case):
     """benchmarks/peer_bounds.py makes them. Theirs are not met with intervals; where none of those is tighter, ours are equal."""
     model, (images, labels) = network(case["network"], case["seed"]), batch(case["seed"])
     ball, whole = (Interval.around(images, case["epsilon"], clip_pixels=clip) for clip in (True, False))

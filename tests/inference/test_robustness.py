@@ -45,7 +45,7 @@ def test_verified_accuracy_is_the_part_whose_bounds_are_all_negative():
     table = results.verification.set_index("verifier")
     assert table.verified_train_accuracy.to_dict() == {"interval": loose, "dual": expected, "tightest": expected}
     assert table.is_own_verifier.to_dict() == {"interval": True, "dual": False, "tightest": False}
-    assert table.reckoned_seconds.to_dict() == {"interval": 1.0, "dual": 1.0, "tightest": 2.0}
+    assert table.estimated_seconds.to_dict() == {"interval": 1.0, "dual": 1.0, "tightest": 2.0}
     assert (set(table.tighter_verifier), set(table.tighter_seconds)) == ({"crown"}, {3.0})
 
 

@@ -65,7 +65,7 @@ def test_the_verifiers_table_has_a_column_for_each_and_means_over_seeds():
             | {
                 "verified_train_accuracy": 0.9,
                 "verified_test_accuracy": base + 0.1 * seed + 0.3 * (verifier == "tightest"),
-                "reckoned_seconds": 4.5,
+                "estimated_seconds": 4.5,
                 "tighter_verifier": "alpha_crown",
                 "tighter_seconds": 321.0,
             }
@@ -83,9 +83,9 @@ def test_the_verifiers_table_has_a_column_for_each_and_means_over_seeds():
     text = render("markdown", table, verification_note(long, {"verified": VERIFIED}))
     assert "| 45.0 ± 7.1" in text
     assert "l-inf ball of radius 0.05, cut to valid pixels" in text
-    assert "up to 4.5 s together; alpha crown would give tighter bounds, in up to 321 s." in text
+    assert "up to 4.5 s together; alpha-CROWN would be tighter, in up to 321 s." in text
     tightest = verification_note(long.assign(tighter_verifier=None, tighter_seconds=None), {"verified": VERIFIED})
-    assert tightest.endswith("there is none that is tighter.")
+    assert tightest.endswith("none is tighter.")
 
 
 def test_one_seed_has_no_deviation():
@@ -109,7 +109,7 @@ def test_renderings_say_what_they_show():
     assert "verified" not in markdown.lower()
     both = paper_note(membership, BOTH)
     assert "l-inf ball of radius 0.1, 20 steps" in both
-    assert "l-inf ball of radius 0.05, cut to valid pixels, the lowest bound of interval, crown" in both
+    assert "l-inf ball of radius 0.05, cut to valid pixels, verified by intervals, CROWN" in both
     latex = render("latex", table, paper_note(membership, BOTH))
     assert r"my pgd & 99.0 $\pm$ 0.0 & 85.0 $\pm$ 7.1" in latex
     assert r"$\mathcal{I}_\mathrm{A}$ split" in latex

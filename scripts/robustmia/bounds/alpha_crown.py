@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from robustmia.bounds.activations import Lines
 from robustmia.bounds.backward import Coefficients, Relaxed, channels_last
-from robustmia.bounds.crown import UNLIMITED, Propagation, numbers_of
+from robustmia.bounds.crown import UNLIMITED, Propagation, indices_of, memory_at_hand
 from robustmia.bounds.graph import Graph
 from robustmia.bounds.interval import Interval
 from robustmia.bounds.tracing import read_graph
@@ -62,7 +62,7 @@ class _Optimised(Propagation):
 
     def _units(self, node: int, is_open: Tensor) -> Tensor | None:
         if node not in self.units:
-            self.units[node] = numbers_of(is_open)
+            self.units[node] = indices_of(is_open)
         return self.units[node]
 
 
@@ -93,8 +93,7 @@ def alpha_crown_bounds(
         UserError: the network has a layer that the bounds do not know.
     """
     graph = read_graph(network, ball.centre)
-    if memory is None:
-        memory = torch.cuda.mem_get_info(labels.device)[0] // 2 if labels.is_cuda else MEMORY
+    memory = memory or memory_at_hand(labels.device, MEMORY)
     needed = SLOPE_COPIES * ball.centre.element_size() * slopes_of_an_image(graph)
     images, shared = max(1, memory // needed), needed > memory
     parts = zip(ball.split(images), labels.split(images), strict=True)

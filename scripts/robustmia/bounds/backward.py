@@ -181,11 +181,11 @@ class Relaxed:
         shape, window = self.graph.shapes[node], self.graph.windows(node)[node]
         if window is None:
             rows = functional.one_hot(units, shape.numel()).to(self.planes[0]).unflatten(2, shape)
-            return _Descent(self, node, Coefficients(channels_last(rows, shape)), True, slopes).bounds()
+            return _BackwardPass(self, node, Coefficients(channels_last(rows, shape)), True, slopes).bounds()
         plane = shape[1] * shape[2]
         channels = functional.one_hot(units // plane, shape[0]).to(self.planes[0])
         places = Places(units % plane, (shape[1], shape[2]), window)
-        return _Descent(self, node, Coefficients(channels[:, :, None, None], places), True, slopes).bounds()
+        return _BackwardPass(self, node, Coefficients(channels[:, :, None, None], places), True, slopes).bounds()
 
     def bounds(self, node: int, rows: Coefficients, slopes: Slopes | None = None) -> Tensor:
         """Upper bounds of linear functions of a node's values.
@@ -198,11 +198,11 @@ class Relaxed:
         Returns:
             [B, R].
         """
-        return _Descent(self, node, rows, False, slopes).bounds()
+        return _BackwardPass(self, node, rows, False, slopes).bounds()
 
 
-class _Descent:
-    """The way of some functions back to the image."""
+class _BackwardPass:
+    """Of some linear functions, from a node to the image."""
 
     def __init__(self, relaxed: Relaxed, node: int, rows: Coefficients, both: bool, slopes: Slopes | None):
         self.relaxed, self.graph, self.slopes, self.target = relaxed, relaxed.graph, slopes, node

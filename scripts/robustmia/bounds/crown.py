@@ -86,7 +86,7 @@ class Propagation:
 
     def _units(self, node: int, is_open: Tensor) -> Tensor | None:
         """The values of a node that get linear bounds, [B, R]; None: none."""
-        return numbers_of(is_open)
+        return indices_of(is_open)
 
     def _unit_bounds(self, node: int, images: slice, units: Tensor) -> Tensor:
         """Upper bounds of some values of some images, and of their negatives: [2, b, R]."""
@@ -135,12 +135,12 @@ def chunks(shape: tuple[int, int] | torch.Size, size: int, memory: int) -> Itera
         yield slice(first, first + together), min(functions, fitting)
 
 
-def memory_at_hand(device: torch.device) -> int:
+def memory_at_hand(device: torch.device, of_cpu: int = CACHE) -> int:
     """Bytes of coefficients that are taken at once where nobody says how many: of a GPU half of what is free."""
-    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else CACHE
+    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else of_cpu
 
 
-def numbers_of(chosen: Tensor) -> Tensor | None:
+def indices_of(chosen: Tensor) -> Tensor | None:
     """Numbers of what is chosen in each row of bool [B, N], [B, R]; rows with fewer than R have others beside. None: nothing is."""
     most = int(chosen.sum(1).max())
     return chosen.to(torch.uint8).topk(most, dim=1, sorted=False).indices if most else None

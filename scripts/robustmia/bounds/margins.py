@@ -9,8 +9,9 @@ from robustmia.bounds.cost import affordable
 from robustmia.bounds.interval import Interval
 from robustmia.bounds.verifiers import VERIFIERS
 
-ROUNDING = 2e-5
-"""Added to float32 bounds, times the largest bound of the record; docs/bounds.md has what was measured."""
+ROUNDING = 170
+"""Added to bounds, in units of the number format's rounding (`torch.finfo.eps`) of the largest bound of the record: 2e-5 of it in float32.
+docs/bounds.md has what was measured."""
 
 
 def bound_margins(
@@ -26,7 +27,7 @@ def bound_margins(
     """Upper bounds of z_k - z_y over the l-inf ball of radius epsilon around each image, [B, K], 0 at k = y.
 
     A record whose other bounds are all negative is classified as y everywhere in its ball. Where bounds overflow, they are the largest
-    finite number: nothing is known. float32 bounds have a margin for rounding added.
+    finite number: nothing is known. A margin for rounding is added.
 
     Args:
         network: maps images [B, C, H, W] to logits [B, K]; taken in evaluation mode, and left as it is.
@@ -35,7 +36,7 @@ def bound_margins(
         epsilon: radius, for pixels in [0, 1].
         verifier: a name of `robustmia.bounds.verifiers.VERIFIERS`, or `auto`: the lowest bound of those that `budget` affords.
         clip_pixels: cut the ball to pixels in [0, 1].
-        budget: of `auto`: seconds for 1,000 images, as reckoned by `robustmia.bounds.cost`.
+        budget: of `auto`: seconds for 1,000 images, as estimated by `robustmia.bounds.cost`.
 
     Raises:
         UserError: the network has a layer that the bounds do not know.
@@ -45,8 +46,7 @@ def bound_margins(
     names = affordable(network, images[:1], budget).seconds if verifier == "auto" else [verifier]
     with torch.no_grad():
         bounds = torch.stack([VERIFIERS[name](network, ball, labels) for name in names]).amin(0)
-        largest = torch.finfo(bounds.dtype).max
+        largest, unit = torch.finfo(bounds.dtype).max, torch.finfo(bounds.dtype).eps
         bounds = bounds.nan_to_num(nan=largest, posinf=largest, neginf=largest)
-        if bounds.dtype == torch.float32:
-            bounds = bounds + ROUNDING * bounds.abs().amax(1, keepdim=True)
+        bounds = bounds + ROUNDING * unit * bounds.abs().amax(1, keepdim=True)
         return bounds.clamp(max=largest).scatter(1, labels.unsqueeze(1), 0.0)

@@ -13,4 +13,4 @@ VERIFIERS = {
     "crown": crown_bounds,
     "alpha_crown": alpha_crown_bounds,
 }
-"""Each takes the network, a ball, labels [B] and a memory in bytes, and returns upper bounds of z_k - z_y, [B, K]."""
+"""From the cheapest and loosest to the tightest. Each takes the network, a ball, labels [B] and a memory in bytes, and returns upper bounds of z_k - z_y, [B, K]."""

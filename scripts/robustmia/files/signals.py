@@ -55,7 +55,7 @@ class VerifiedBounds(SignalLogits):
     nonmembers_by_verifier: np.ndarray
     """float32 [M, V, K]."""
     seconds: np.ndarray
-    """float64 [V]: of each verifier, for 1,000 records, as reckoned from the network."""
+    """float64 [V]: of each verifier, for 1,000 records, as estimated from the network."""
     tighter: np.ndarray
     """str [1]: a verifier that would give tighter bounds; [0]: there is none."""
     tighter_seconds: np.ndarray

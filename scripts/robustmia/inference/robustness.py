@@ -24,10 +24,10 @@ def robustness_table(signals: dict[str, SignalLogits]) -> pd.DataFrame:
 def verification_table(verified: SignalLogits | None, own_verifier: str | None) -> pd.DataFrame:
     """Verified accuracies under each verifier by itself, and under the tightest: the lowest bound of each record and class.
 
-    `reckoned_seconds` are those of a verifier for 1,000 records; `tighter_verifier` was not run, and `tighter_seconds` are its.
+    `estimated_seconds` are those of a verifier for 1,000 records; `tighter_verifier` was not run, and `tighter_seconds` are its.
     """
     columns = ["verifier", "is_own_verifier", "verified_train_accuracy", "verified_test_accuracy"]
-    columns += ["reckoned_seconds", "tighter_verifier", "tighter_seconds"]
+    columns += ["estimated_seconds", "tighter_verifier", "tighter_seconds"]
     if not isinstance(verified, VerifiedBounds):
         return pd.DataFrame(columns=columns)
     bounds = {str(name): verified.under(name) for name in verified.verifiers} | {"tightest": verified}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from robustmia.bounds.choice import IN_WORDS
 from robustmia.files.tables import read_table
 from robustmia.reporting.labels import PAPER_STRATEGIES, spaced
 
@@ -125,16 +126,16 @@ def verification_note(verification: pd.DataFrame, quotes: dict[str, str]) -> str
         verification: the rows it was made from.
         quotes: as for `paper_note`.
     """
-    cost = verification[verification.verifier == "tightest"].reckoned_seconds.max()
+    cost = verification[verification.verifier == "tightest"].estimated_seconds.max()
     note = (
         f"Percent of the non-members that are verified, by each verifier alone, and by the lowest bound of all of them "
-        f"(tightest): {quotes['verified']}. For 1,000 records they are reckoned to take up to {cost:,.3g} s together"
+        f"(tightest): {quotes['verified']}. For 1,000 records they are estimated to take up to {cost:,.3g} s together"
     )
     tighter = verification.dropna(subset=["tighter_verifier"])
     if tighter.empty:
-        return f"{note}; there is none that is tighter."
-    names = " or ".join(sorted({spaced(name) for name in tighter.tighter_verifier}))
-    return f"{note}; {names} would give tighter bounds, in up to {tighter.tighter_seconds.max():,.3g} s."
+        return f"{note}; none is tighter."
+    names = " or ".join(IN_WORDS[name] for name in tighter.tighter_verifier.unique())
+    return f"{note}; {names} would be tighter, in up to {tighter.tighter_seconds.max():,.3g} s."
 
 
 def _latex_heading(name: str) -> str:

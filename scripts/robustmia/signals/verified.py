@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PositiveFloat, field_validator
 
+from robustmia.bounds.choice import IN_WORDS, Choice
 from robustmia.settings import LinfThreatModel
 from robustmia.signals.base import Signal
 
@@ -45,7 +46,7 @@ class Verified(Signal, LinfThreatModel):
         "`interval`, `crown_interval`, `dual`, `crown` and `alpha_crown`; docs/bounds.md says what each costs",
     )
     budget: PositiveFloat = Field(
-        60.0, description="of `auto`: seconds for 1,000 records, as reckoned for one core of a CPU or for a GPU"
+        60.0, description="of `auto`: seconds for 1,000 records, as estimated for one core of a CPU or for a GPU"
     )
 
     @field_validator("verifiers")
@@ -59,11 +60,8 @@ class Verified(Signal, LinfThreatModel):
         """The ball, and the verifiers."""
         clipped = ", cut to valid pixels" if self.clip_pixels else ""
         auto = f"the verifiers that {self.budget:g} s for 1,000 records afford"
-        names = [auto if name == "auto" else name.replace("_", " ") for name in self.verifiers]
-        which = (
-            f"{names[0]} bounds" if len(names) == 1 and names != [auto] else f"the lowest bound of {', '.join(names)}"
-        )
-        return f"the l-inf ball of radius {self.epsilon:g}{clipped}, {which}"
+        names = [auto if name == "auto" else IN_WORDS[name] for name in self.verifiers]
+        return f"the l-inf ball of radius {self.epsilon:g}{clipped}, verified by {', '.join(names)}"
 
     def for_model(self, model: nn.Module, images: Tensor, own_verifier: str | None) -> ChosenVerified:
         """With the verifiers that are run, and what they cost.
@@ -79,25 +77,17 @@ class Verified(Signal, LinfThreatModel):
         else:
             choice = affordable(model, images, self.budget, (*named, *([own_verifier] if own_verifier else [])))
         logger.info("%s", choice.in_words())
-        chosen = {"verifiers": tuple(choice.seconds), "seconds": tuple(choice.seconds.values())}
-        tighter = {"tighter": choice.tighter, "tighter_seconds": choice.tighter_seconds, "costs": choice.in_words()}
-        return ChosenVerified(**self.model_dump() | chosen | tighter)
+        return ChosenVerified(**self.model_dump() | {"verifiers": tuple(choice.seconds), "choice": choice})
 
 
 class ChosenVerified(Verified):
     """The signal for one model."""
 
-    seconds: tuple[float, ...]
-    """Of each verifier, for 1,000 records, as reckoned."""
-    tighter: Verifier | None
-    """A verifier that would give tighter bounds."""
-    tighter_seconds: float
-    costs: str
-    """All of it as a sentence."""
+    choice: Choice
 
     def in_words(self) -> str:
         """The ball, the verifiers, and what they and the next tighter one cost."""
-        return f"{super().in_words()}. {self.costs.removesuffix('.')}"
+        return f"{super().in_words()}. {self.choice.in_words().removesuffix('.')}"
 
     def logits(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Bounds by each verifier, [B, V, K], 0 at the true class."""
@@ -120,7 +110,7 @@ class ChosenVerified(Verified):
             verifiers=np.array(self.verifiers),
             members_by_verifier=members,
             nonmembers_by_verifier=nonmembers,
-            seconds=np.array(self.seconds),
-            tighter=np.array([] if self.tighter is None else [self.tighter], dtype=str),
-            tighter_seconds=np.array(self.tighter_seconds),
+            seconds=np.array(list(self.choice.seconds.values())),
+            tighter=np.array([] if self.choice.tighter is None else [self.choice.tighter], dtype=str),
+            tighter_seconds=np.array(self.choice.tighter_seconds),
         )
