@@ -3,8 +3,8 @@
 One thread, as in the pipeline. Each verifier is timed in turn with a plain forward pass of the same images, over several rounds, and
 medians are compared. Memory is what the process grew by at its highest, in a process of its own for each row.
 
-The digits network has the weights of a run, if `make run` has left them, since the time depends on how many ReLUs are open; others
-have random ones, which leave most of them open. auto_LiRPA and convex_adversarial are used where they can be imported: put their
+The time depends on how many ReLUs are open: the first table's networks have random weights, which leave most of them open; the digits
+networks beside other projects' have those that `make run` has left. auto_LiRPA and convex_adversarial are used where they can be imported: put their
 checkouts on PYTHONPATH.
 """
 
@@ -14,11 +14,15 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import torch
+from peers import bounded, convex_adversarial_bounds, lirpa_bounds
 from torch import Tensor, nn
 
 from robustmia.bounds.cost import costs
@@ -31,7 +35,8 @@ from robustmia.models.networks.small_cnn import SmallCNN
 from robustmia.models.networks.yale_net import YaleNet
 
 EPSILON, CLASSES = 0.1, 10
-SHAPES = {"digits": (1, 8, 8), "wong": (1, 28, 28), "yale": (1, 192, 168), "fashion_mnist": (1, 28, 28)}
+SHAPES = {"wong": (1, 28, 28), "yale": (1, 192, 168), "fashion_mnist": (1, 28, 28)}  # others are digits
+DIGITS = (1, 8, 8)
 NAMES = {
     "digits": "digits (width 16)",
     "wong": "Fashion-MNIST (Wong et al., small)",
@@ -69,7 +74,7 @@ def build(name: str) -> nn.Module:
         "fashion_mnist": FashionMNISTNet(name="fashion_mnist_net", width=64),
     }
     architecture = architectures.get(name, SmallCNN(name="small_cnn", width=16))
-    network = build_network(architecture, SHAPES[name], CLASSES, seed=0).eval().requires_grad_(False)
+    network = build_network(architecture, SHAPES.get(name, DIGITS), CLASSES, seed=0).eval().requires_grad_(False)
     weights = Path(f"results/models/digits/{name}/seed0/model.safetensors")
     if weights.exists():
         network.load_state_dict(load_weights(weights))
@@ -79,7 +84,7 @@ def build(name: str) -> nn.Module:
 def drawn(name: str, images: int) -> tuple[Tensor, Tensor]:
     """Random images and labels."""
     generator = torch.Generator().manual_seed(0)
-    pixels = torch.rand((images, *SHAPES[name]), generator=generator)
+    pixels = torch.rand((images, *SHAPES.get(name, DIGITS)), generator=generator)
     return pixels, torch.randint(CLASSES, (images,), generator=generator)
 
 
@@ -111,56 +116,34 @@ def compare() -> None:
         "| network | theirs | ms | ours | ms | theirs / ours | theirs above ours, at most | ours above theirs, at most |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    lirpa = ("auto_LiRPA CROWN", _auto_lirpa, "crown")
-    for run in RUNS:
-        if (network := _digits(run)) is not None:
-            _compare(run, network, *drawn("digits", 96), *lirpa)
-    for theirs in (lirpa, ("convex_adversarial", _convex_adversarial, "dual")):
-        _compare("wong", build("wong"), *drawn("wong", 20), *theirs)
+    digits = [run for run in RUNS if Path(f"results/models/digits/{run}").is_dir()]
+    for name, images in (*((run, 96) for run in digits), ("wong", 20)):
+        network, (pixels, labels) = build(name), drawn(name, images)
+        ball = Interval.around(pixels, EPSILON, clip_pixels=False)
+        _compare(name, "auto_LiRPA's CROWN", _lirpa, "crown", network, ball, labels)
+    _compare("wong", "convex_adversarial", _convex_adversarial, "dual", network, ball, labels)
 
 
-def _digits(run: str) -> nn.Module | None:
-    SHAPES[run] = SHAPES["digits"]
-    return build(run) if Path(f"results/models/digits/{run}").is_dir() else None
-
-
-def _compare(
-    name: str, network: nn.Module, pixels: Tensor, labels: Tensor, theirs: str, bound: Callable, verifier: str
-) -> None:
-    ball = Interval.around(pixels, EPSILON, clip_pixels=False)
+def _compare(name: str, theirs: str, prepare: Callable, ours: str, *given: Any) -> None:
     try:
-        their_bounds = bound(network, ball, labels)
+        bound = prepare(*given)
     except ImportError as error:
-        print(f"| {name} | {theirs} | not installed ({error.name}) | {verifier} | | | | |")
+        print(f"| {name} | {theirs} | not installed ({error.name}) | {ours} | | | | |")
         return
-    difference = their_bounds - VERIFIERS[verifier](network, ball, labels)
-    calls = [lambda: bound(network, ball, labels), lambda: VERIFIERS[verifier](network, ball, labels)]
-    them, us = (1000 * seconds / len(labels) for seconds in medians(calls, 3))
-    print(
-        f"| {name} | {theirs} | {them:.3g} | {verifier} | {us:.3g} | {them / us:.2g} | {difference.max():.1e} | {-difference.min():.1e} |"
-    )
+    difference, images = bound() - VERIFIERS[ours](*given), len(given[2])
+    them, us = (1000 * seconds / images for seconds in medians([bound, lambda: VERIFIERS[ours](*given)], 3))
+    excess = f"{difference.max():.1e} | {-difference.min():.1e}"
+    print(f"| {name} | {theirs} | {them:.3g} | {ours} | {us:.3g} | {them / us:.2g} | {excess} |")
 
 
-def _auto_lirpa(network: nn.Module, ball: Interval, labels: Tensor) -> Tensor:
-    import numpy as np
-    from auto_LiRPA import BoundedModule, BoundedTensor, PerturbationLpNorm
-
-    rows = torch.eye(CLASSES).repeat(len(labels), 1, 1)
-    rows -= torch.nn.functional.one_hot(labels, CLASSES).unsqueeze(1)
-    if network not in _BOUNDED:
-        _BOUNDED[network] = BoundedModule(network, ball.centre)
-    region = BoundedTensor(ball.centre, PerturbationLpNorm(norm=np.inf, x_L=ball.low, x_U=ball.high))
-    return _BOUNDED[network].compute_bounds(x=(region,), C=rows, method="CROWN", bound_lower=False)[1].detach()
+def _lirpa(network: nn.Module, ball: Interval, labels: Tensor) -> Callable[[], Tensor]:
+    return partial(lirpa_bounds, bounded(network, ball.centre), ball, labels, CLASSES, "CROWN")
 
 
-_BOUNDED: dict[nn.Module, nn.Module] = {}
+def _convex_adversarial(network: nn.Module, ball: Interval, labels: Tensor) -> Callable[[], Tensor]:
+    import_module("convex_adversarial")  # so that it is missed here
 
-
-def _convex_adversarial(network: nn.Module, ball: Interval, labels: Tensor) -> Tensor:
-    from convex_adversarial import DualNetwork
-
-    rows = torch.eye(CLASSES)[labels].unsqueeze(1) - torch.eye(CLASSES).unsqueeze(0)
-    return -DualNetwork(network, ball.centre, EPSILON, bounded_input=False)(rows).detach()
+    return partial(convex_adversarial_bounds, network, ball.centre, labels, CLASSES, EPSILON)
 
 
 def medians(calls: list[Callable[[], object]], rounds: int) -> list[float]:
