@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import pytest
 import torch
+import yaml
+from snakemake.utils import update_config
 from torch import nn
 
 from bound_networks import NETWORKS, batch, network
-from helpers import refused
+from helpers import ROOT, refused
 from robustmia.bounds.cost import ACTIVATION, AUTO, SPEED, affordable, costs, multiplications, seconds
 from robustmia.bounds.tracing import read_graph
 from robustmia.bounds.verifiers import VERIFIERS
+from robustmia.config.reading import read_config
+from robustmia.models.networks.base import build_network
 
 CPU = torch.device("cpu")
 
@@ -70,6 +76,31 @@ def test_a_gpu_affords_more():
     graph = read_graph(network("dense", 5), batch(5)[0])
     assert SPEED["cuda"] > SPEED["cpu"]
     assert seconds(graph, "crown", torch.device("cuda")) < seconds(graph, "crown", CPU)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "device", "tightest"),
+    [
+        ("digits", "cpu", "crown"),
+        ("digits", "cuda", "alpha_crown"),
+        ("yale", "cpu", "crown_interval"),
+        ("yale", "cuda", "crown"),
+        ("fashion_mnist", "cuda", "crown_interval"),
+    ],
+)
+def test_the_configurations_afford_what_their_comments_and_the_docs_say(dataset, device, tightest):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    if dataset != "digits":
+        update_config(raw, yaml.safe_load((ROOT / "configs" / f"{dataset}.yaml").read_text()))
+    settings = read_config(raw).datasets[dataset]
+    shape, classes = {"digits": ((1, 8, 8), 10), "yale": ((1, 192, 168), 38), "fashion_mnist": ((1, 28, 28), 10)}[
+        dataset
+    ]
+    graph = read_graph(build_network(settings.architecture, shape, classes, seed=0), torch.zeros(1, *shape))
+    together = list(accumulate(seconds(graph, name, torch.device(device)) for name in AUTO))
+    assert [name for name, cost in zip(AUTO, together, strict=True) if cost <= settings.signals["verified"].budget][
+        -1
+    ] == tightest
 
 
 def test_a_network_that_cannot_be_read_is_refused():

@@ -24,7 +24,7 @@ def keep_freed_memory() -> None:
     """Let the C library keep the memory of tensors that are freed, for those that follow.
 
     glibc gives a block of over 128 KiB back to the system at once, which clears it again page by page when it is asked for the next: a
-    third of the time of PGD on a CPU. Once a larger block, of up to 32 MiB, has been freed, glibc keeps blocks of that size (mallopt(3),
+    third of the time of PGD with a small network on an AMD EPYC. Once a larger block, of up to 32 MiB, has been freed, glibc keeps blocks of that size (mallopt(3),
     M_MMAP_THRESHOLD). The block is never written to, so it costs nothing; elsewhere this does nothing.
     """
     torch.empty(2**25 - 2**16, dtype=torch.uint8)
