@@ -79,7 +79,7 @@ STORED = json.loads((Path(__file__).parent / "peer_bounds.json").read_text())
 
 
 @pytest.mark.parametrize("case", STORED["cases"], ids=lambda case: f"{case['network']}-{case['seed']}")
-def test_indices_of_independent_implementations(case):
+def test_numbers_of_independent_implementations(case):
     """benchmarks/peer_bounds.py makes them. Theirs are not met with intervals; where none of those is tighter, ours are equal."""
     model, (images, labels) = network(case["network"], case["seed"]), batch(case["seed"])
     ball, whole = (Interval.around(images, case["epsilon"], clip_pixels=clip) for clip in (True, False))

@@ -281,11 +281,11 @@ def test_images_are_where_their_signal_says(target, norm):
         (Targeted(name="targeted", epsilon=1 / 64, steps=5), "PGD in the l-inf ball of radius 0.015625, 5 steps"),
         (
             Verified(name="verified", epsilon=0.1),
-            "the l-inf ball of radius 0.1, cut to valid pixels, verified by the verifiers that 60 s for 1,000 records afford",
+            "the l-inf ball of radius 0.1, cut to valid pixels, bounds by the verifiers that 60 s for 1,000 records afford",
         ),
         (
             Verified(name="verified", epsilon=0.1, clip_pixels=False, verifiers=("crown_interval",)),
-            "the l-inf ball of radius 0.1, verified by CROWN-IBP",
+            "the l-inf ball of radius 0.1, bounds by CROWN-IBP",
         ),
     ],
     ids=lambda given: given.name if isinstance(given, Signal) else None,

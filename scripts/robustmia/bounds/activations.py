@@ -111,7 +111,7 @@ class SShaped(Nonlinear):
         width = high - low
         thin = (
             width <= 1e-6
-        )  # a chord would be all rounding there: the curve's slope is at most 1, so a line that is flat will do
+        )  # where a chord would be all rounding; the curve is no steeper than 1, so a flat line will do
         slope = (self(high) - self(low)) / torch.where(thin, 1.0, width)
         at = self._tangency(low.detach(), high.detach())
         by_tangent = (low >= 0) | (at < high)
@@ -176,8 +176,9 @@ class MaxPool(Nonlinear):
         sure = inside & (lows >= highest_low)  # relu(z - h) = z - h; all inputs that reach h
         width = torch.where(crossing, highs - lows, 1.0)
         slope = torch.where(crossing, (highs - highest_low) / width, sure.to(low.dtype))
-        ends = torch.where(crossing, lows, torch.where(sure, highest_low, 0.0))  # where the chord is 0
-        shift = highest_low.squeeze(2) - (slope * ends).sum(2)
+        shift = highest_low.squeeze(2) - (slope * torch.where(inside, lows, 0.0)).sum(
+            2
+        )  # a chord is 0 at the lower end
         centre = torch.where(inside, 0.5 * (lows + highs), 0.0)
         highest = highs.amax(2)
         flat = (shift + (slope * centre).sum(2) > highest).unsqueeze(2)

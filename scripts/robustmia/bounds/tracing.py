@@ -136,7 +136,7 @@ class _Reader:
 
         def number(step: fx.Node) -> Any:
             two, three = self.found[step]
-            if not self._is_size(step) or two != three:
+            if two != three:
                 raise ValueError(f"argument {step.name}, which is not the same for every batch")
             return two
 

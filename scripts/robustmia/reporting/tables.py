@@ -53,8 +53,8 @@ def verification_table(verification: pd.DataFrame) -> pd.DataFrame:
         Columns as `paper_table` has them.
     """
     rows = verification.set_index(["run", "seed"])
-    verifiers = list(verification.verifier.unique())
-    values = pd.DataFrame({name: rows[rows.verifier == name].verified_test_accuracy for name in verifiers})
+    names = {name: words for name, words in IN_WORDS.items() if name in set(rows.verifier)} | {"tightest": "tightest"}
+    values = pd.DataFrame({names[name]: rows[rows.verifier == name].verified_test_accuracy for name in names})
     return _over_seeds(values.reindex(rows.index.unique()))
 
 
