@@ -46,6 +46,7 @@ rule paper_table:
     input:
         robustness=filled(paths.table, table="robustness"),
         membership=filled(paths.table, table="membership_inference"),
+        over_seeds=filled(paths.table, table="membership_over_seeds"),
     output:
         csv=filled(paths.table, table="paper"),
         markdown=filled(paths.rendered, table="paper", form="md"),
@@ -93,12 +94,13 @@ rule verification_table:
         "../scripts/verification_table.py"
 
 
-# The strongest honest attack on each run, and how runs differ from natural training.
+# Every attack's numbers over the seeds, the strongest honest attack on each run, and how runs differ from natural training.
 rule conclusions:
     input:
         data=paths.records,
         records=expanded(paths.record_results),
     output:
+        over_seeds=filled(paths.table, table="membership_over_seeds"),
         csv=filled(paths.table, table="conclusions"),
         markdown=filled(paths.rendered, table="conclusions", form="md"),
         html=report(

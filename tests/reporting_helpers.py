@@ -25,6 +25,14 @@ def robustness_and_membership(runs=("natural", "my_pgd"), seeds=(0, 1)) -> tuple
                         | {"signal": signal, "strategy": strategy if rule != "fixed" else "correctness"}
                         | {"threshold_rule": rule, "accuracy": accuracy}
                         | {"accuracy_low": accuracy - 0.01, "accuracy_high": accuracy + 0.02}
-                        | {"floor_accuracy": 0.514 if rule == "oracle" else None, "members": 50, "nonmembers": 40}
+                        | {"chance_accuracy": 0.514 if rule == "oracle" else 0.5, "members": 50, "nonmembers": 40}
                     )
     return pd.DataFrame(robustness), pd.DataFrame(membership)
+
+
+def over_seeds(membership: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies over the seeds, with an interval from 0.01 below the mean to 0.02 above."""
+    keys = ["run", "method", "signal", "strategy", "threshold_rule"]
+    means = membership.groupby(keys, sort=False)[["accuracy", "chance_accuracy"]].mean().reset_index()
+    means = means.rename(columns={"accuracy": "mean", "chance_accuracy": "chance"}).assign(quantity="accuracy")
+    return means.assign(low=means["mean"] - 0.01, high=means["mean"] + 0.02)

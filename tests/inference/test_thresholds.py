@@ -7,11 +7,12 @@ import csv
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.metrics import roc_curve
 
 from helpers import shared
 from robustmia.inference.attack_scores import AttackScores, EvaluationSet, threshold_all
 from robustmia.inference.decisions import Decisions, Scores
-from robustmia.inference.metrics import ROC, uninformative_floor
+from robustmia.inference.metrics import uninformative_floor
 from robustmia.inference.thresholds import RULES, SHADOW_RULES, best_threshold, oracle, split
 from synthetic import gaussians, of_one_class
 
@@ -96,9 +97,9 @@ def test_the_best_threshold_is_the_one_of_the_curve(distinct):
     random = np.random.default_rng(distinct)
     for _ in range(30):
         members, nonmembers = random.integers(distinct, size=40) * 1.0, random.integers(distinct, size=23) * 1.0
-        roc = ROC.of(members, nonmembers)
-        best = int(np.argmax(roc.true_positive_rate - roc.false_positive_rate))
-        assert best_threshold(members, nonmembers) == roc.thresholds[best]
+        truth, scores = np.repeat([1, 0], [len(members), len(nonmembers)]), np.concatenate([members, nonmembers])
+        false_positive, true_positive, thresholds = roc_curve(truth, scores, drop_intermediate=False)
+        assert best_threshold(members, nonmembers) == thresholds[int(np.argmax(true_positive - false_positive))]
 
 
 def by_two_classes(count: int = 400) -> Scores:

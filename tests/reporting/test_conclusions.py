@@ -7,16 +7,18 @@ from robustmia.reporting.conclusions import conclusions_table, conclusions_text,
 from synthetic import comparison, run_decisions
 
 
-def words_of(natural: float, pgd: float, ibp: float, seeds: int = 3) -> str:
+def words_of(natural: float, pgd: float, ibp: float, seeds: int = 5) -> str:
     return " ".join(conclusions_text(comparison(natural, pgd, ibp, seeds)))
 
 
-def test_one_seed_has_no_agreement_and_says_so():
+def test_of_one_seed_nothing_is_called_significant():
     table = comparison(0.55, 0.65, 0.55, seeds=1)
-    assert conclusions_table(table)["same sign for all seeds"].tolist() == ["", "", ""]
     words = " ".join(conclusions_text(table))
-    assert "There is only one seed, so these statements are about these trained models" in words
-    assert "significantly more" in words
+    assert "With one seed nothing follows from this for other trainings" in words
+    assert "do not cover training again" in words
+    assert "significant" not in words
+    assert (conclusions_table(table)["seeds needed"] == "").all()
+    assert (conclusions_table(table)["difference from natural"].str.contains("to")).sum() == 0
 
 
 def test_without_a_natural_run_nothing_is_said_of_differences():
@@ -25,35 +27,52 @@ def test_without_a_natural_run_nothing_is_said_of_differences():
     assert conclusions_table(alone)["difference from natural"].tolist() == [""]
 
 
-def test_words_say_what_is_significant():
-    words = words_of(0.55, 0.65, 0.55)
-    assert "pgd leaks most" in words
+def test_words_say_what_is_significant_and_how_many_seeds_the_rest_would_need():
+    words = words_of(0.55, 0.65, 0.56)
+    assert "does best on pgd: a balanced accuracy of 6" in words
     assert "pgd (+" in words
-    assert "leaks significantly more" in words
-    assert "no significant difference is found" in words
-    assert "There is only one seed" not in words
+    assert "leaks significantly more; no significant difference is shown for ibp (" in words
+    assert "cover training again" in words
     assert "leak significantly less" in words_of(0.65, 0.55, 0.55)
-    assert "No run is shown to leak" in words_of(0.5, 0.5, 0.5)
+
+
+def test_no_leak_is_shown_where_every_interval_contains_chance():
+    for seeds, words in ((1, "No leak of these models is shown"), (5, "No leak is shown: every")):
+        table = comparison(0.55, 0.55, 0.55, seeds).assign(accuracy_low=0.49)
+        assert words in conclusions_text(table)[0]
+
+
+def test_the_numbers_of_seeds_are_those_of_the_table():
+    table = comparison(0.55, 0.65, 0.56, seeds=5)
+    table.loc[table.run == "ibp", ["p_holm", "seeds_needed"]] = [0.3, 12]
+    words = " ".join(conclusions_text(table))
+    assert "in four cases out of five: 12 for ibp (here: 5)" in words
+    table.loc[table.run == "pgd", ["p_holm", "seeds_needed"]] = [0.3, 700]
+    assert "12 for ibp, and over 100 for the others (here: 5)" in " ".join(conclusions_text(table))
+    table.loc[table.run == "ibp", "seeds_needed"] = None
+    assert "even 100 seeds would hardly show them" in " ".join(conclusions_text(table))
+
+
+def test_a_difference_is_significant_only_by_the_corrected_p_value():
+    table = comparison(0.55, 0.65, 0.55)
+    table.loc[table.run == "pgd", "p_holm"] = 0.06
+    words = " ".join(conclusions_text(table))
+    assert "significantly more" not in words
+    assert "no significant difference is shown for pgd" in words
 
 
 def test_words_say_which_runs_are_not_shown_to_leak():
     assert "Every run leaks" in words_of(0.55, 0.65, 0.6)
     one = words_of(0.6, 0.65, 0.5)
-    assert "pgd leaks most" in one
-    assert "No leak is shown for ibp," in one
+    assert "does best on pgd" in one
+    assert "No leak is shown for ibp, whose 95 % confidence interval contains 50 %" in one
     assert "No leak is shown for" in (both := words_of(0.5, 0.65, 0.5))
     assert "natural and ibp," in both or "ibp and natural," in both
 
 
-def test_a_difference_whose_sign_is_not_that_of_all_seeds_is_not_significant():
-    table = comparison(0.55, 0.65, 0.55)
-    table.loc[table.run == "pgd", "seeds_agree"] = False
-    assert "significantly more" not in " ".join(conclusions_text(table))
-
-
-def test_runs_are_in_the_order_of_their_leakage_and_the_page_has_them():
+def test_runs_are_in_the_order_of_their_accuracy_and_the_page_has_them():
     table = comparison(0.55, 0.65, 0.58)
     assert conclusions_table(table).run.tolist() == ["pgd", "ibp", "natural"]
     page = first_page("Hello", [table.assign(dataset="digits")])
     assert page.startswith("Hello\n\ndigits\n------\n")
-    assert page.index("pgd leaks most") < page.index("=====")
+    assert page.index("does best on pgd") < page.index("=====")

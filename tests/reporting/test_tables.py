@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reporting_helpers import robustness_and_membership
+from reporting_helpers import over_seeds, robustness_and_membership
 from robustmia.files.tables import read_table, write_table
 from robustmia.reporting.tables import (
     concatenate,
@@ -29,7 +29,10 @@ BOTH = {"adversarial": ATTACK, "verified": VERIFIED}
 
 def test_the_papers_table_has_means_and_deviations_over_seeds():
     table = paper_table(*robustness_and_membership()).set_index("run")
-    assert list(table.index) == ["natural", "my_pgd"]
+    assert list(table.index) == ["natural", "my_pgd", "(chance)"]
+    by_chance = table.loc["(chance)"].dropna()
+    assert by_chance.to_dict() == {"I_B oracle": 0.514, "I_B split": 0.5, "I_A oracle": 0.514, "I_A split": 0.5}
+    table = table.drop("(chance)")
     assert list(table.columns[::2]) == [
         "train", "test", "adv. train", "adv. test", "I_B oracle", "I_B split", "I_A oracle", "I_A split",
     ]  # fmt: skip
@@ -53,8 +56,8 @@ def test_the_papers_layout_has_verified_accuracies_and_i_v_and_no_strategy_but_t
         )
     ]
     table = paper_table(robustness, pd.concat([membership, *extra]))
-    assert table["ver. test"].tolist() == pytest.approx([0.3, 0.3])
-    assert table["I_V split"].tolist() == pytest.approx([0.55, 0.55])
+    assert table["ver. test"].tolist()[:2] == pytest.approx([0.3, 0.3])
+    assert table["I_V split"].tolist() == pytest.approx([0.55, 0.55, 0.5])
     assert not [column for column in table if "own" in column or "lira" in column or column == "ver. train"]
 
 
@@ -104,7 +107,8 @@ def test_renderings_say_what_they_show():
     markdown = render("markdown", table, paper_note(membership, ATTACK_ONLY))
     assert "| 85.0 ± 7.1 |" in markdown
     assert "50 members and 40 non-members" in markdown
-    assert "uninformative scores it gives 51.4 %" in markdown
+    assert "| (chance) |" in markdown
+    assert "chance is above 50 %" in markdown
     assert "l-inf ball of radius 0.1, 20 steps" in markdown
     assert "verified" not in markdown.lower()
     both = paper_note(membership, BOTH)
@@ -118,10 +122,12 @@ def test_renderings_say_what_they_show():
 
 
 def test_the_gap_is_train_minus_test_and_the_leakage_is_honest():
-    table = leakage_and_gap(*robustness_and_membership()).set_index(["run", "seed"])
+    robustness, membership = robustness_and_membership()
+    table = leakage_and_gap(robustness, membership, over_seeds(membership)).set_index(["run", "seed"])
     assert table.robust_gap.loc["natural"].tolist() == pytest.approx([0.3, 0.3])
     assert table.robust_gap.loc["my_pgd"].tolist() == pytest.approx([0.4, 0.4])
     assert table.accuracy.loc["my_pgd"].tolist() == pytest.approx([0.71, 0.71])
+    np.testing.assert_allclose(table.loc["my_pgd", ["low", "high"]], [[0.70, 0.73]] * 2)
 
 
 def test_tables_are_put_together_and_come_back_as_they_were(tmp_path):

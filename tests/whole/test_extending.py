@@ -84,7 +84,7 @@ def test_the_page_works_and_reruns_nothing_else(smoke, tmp_path):
 STRATEGIES_BEFORE = {"I_B", "I_A", "I_V", "I_T", "mean_log_odds", "log_odds", "modified_entropy", "correctness"}
 COLUMNS_BEFORE = [
     *("dataset", "run", "method", "seed", "signal", "strategy", "threshold_rule"),
-    *("accuracy", "accuracy_low", "accuracy_high", "floor_accuracy", "floor_accuracy_95th"),
+    *("accuracy", "accuracy_low", "accuracy_high", "threshold_saw_records", "chance_accuracy", "chance_accuracy_95th"),
     *("true_positive_rate", "false_positive_rate", "advantage", "auc", "auc_low", "auc_high"),
     *("tpr_at_1pct_fpr", "tpr_at_1pct_fpr_low", "tpr_at_1pct_fpr_high"),
     *("tpr_at_0.1pct_fpr", "tpr_at_0.1pct_fpr_low", "tpr_at_0.1pct_fpr_high"),

@@ -93,9 +93,10 @@ def audit_report(about: list[str], notes: list[str], tables: AuditTables) -> str
         f"- {first.members} members, {first.nonmembers} non-members",
         "",
         f"**The strongest honest attack has a balanced accuracy of {100 * strongest.accuracy:.1f} %** (95 % confidence interval "
-        f"over records {100 * strongest.accuracy_low:.1f} to {100 * strongest.accuracy_high:.1f} %; chance: 50 %). It is chosen on "
+        f"{100 * strongest.accuracy_low:.1f} to {100 * strongest.accuracy_high:.1f} %; chance: 50 %). It is chosen on "
         f"one half of the records and measured on the other half; most often it is {strategy} on the {signal} signal with the {rule} "
-        "threshold rule.",
+        "threshold rule. Every interval here is for this one model and other records like these: a model that is trained again in the same way "
+        "may reveal more or less.",
         "",
         "## Accuracies of the model",
         "",
@@ -105,8 +106,8 @@ def audit_report(about: list[str], notes: list[str], tables: AuditTables) -> str
         "",
         _percent(membership[COLUMNS], COLUMNS[3:]).to_markdown(index=False, disable_numparse=True),
         "",
-        "Percent. The oracle rule chooses its threshold on the evaluated records themselves, which gives "
-        f"{100 * _floor(membership):.1f} % on uninformative scores; split chooses on one half of the records and is applied to the "
+        "Percent. The oracle rule, which is that of Song et al. (2019), chooses its threshold on the evaluated records themselves, so that "
+        "chance is above 50 %, and has no interval; split chooses on one half of the records and is applied to the "
         "other half, split by class does so for each class. True positive rates at a low false positive rate are empty where the "
         "non-members are too few to resolve it. Attacks with shadow models (LiRA, RMIA, privacy risk score, joint) need models "
         "trained like this one, and are not part of an audit.",
@@ -117,13 +118,9 @@ def audit_report(about: list[str], notes: list[str], tables: AuditTables) -> str
 
 
 COLUMNS = [
-    *("signal", "strategy", "threshold_rule", "accuracy", "accuracy_low", "accuracy_high", "auc"),
+    *("signal", "strategy", "threshold_rule", "accuracy", "accuracy_low", "accuracy_high", "chance_accuracy", "auc"),
     *("tpr_at_1pct_fpr", "tpr_at_0.1pct_fpr"),
 ]
-
-
-def _floor(membership: pd.DataFrame) -> float:
-    return float(membership.floor_accuracy.dropna().iloc[0])
 
 
 def _percent(table: pd.DataFrame, columns: list[str] | None = None) -> pd.DataFrame:

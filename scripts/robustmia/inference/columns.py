@@ -6,7 +6,8 @@ Each function takes one attack under one threshold rule and returns some of the 
 from __future__ import annotations
 
 from robustmia.inference.attack_scores import ThresholdedAttack
-from robustmia.inference.metrics import accuracy_interval, auc, auc_interval, exact_interval, uninformative_floor
+from robustmia.inference.metrics import accuracy_interval, auc, auc_interval, uninformative_floor
+from robustmia.inference.thresholds import HONEST
 
 Cells = dict[str, float | int | str | None]
 
@@ -14,16 +15,21 @@ LOW_RATES = {"tpr_at_1pct_fpr": 0.01, "tpr_at_0.1pct_fpr": 0.001}
 
 
 def accuracy(row: ThresholdedAttack) -> Cells:
-    """Balanced accuracy with its confidence interval, what uninformative scores would give, and both rates."""
+    """Balanced accuracy with its confidence interval, what uninformative scores would give, and both rates.
+
+    Under the oracle rule the threshold was chosen on these very records, so that there is no interval, and chance is above 0.5.
+    """
     rates, members, nonmembers = row.decisions.rates, len(row.decisions.members), len(row.decisions.nonmembers)
-    low, high = accuracy_interval(rates, members, nonmembers)
-    floor = uninformative_floor(members, nonmembers) if row.rule == "oracle" else (None, None)
+    honest = row.rule in HONEST
+    low, high = accuracy_interval(rates, members, nonmembers) if honest else (None, None)
+    chance, chance_95th = (0.5, None) if honest else uninformative_floor(members, nonmembers)
     return {
         "accuracy": rates.accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
-        "floor_accuracy": floor[0],
-        "floor_accuracy_95th": floor[1],
+        "threshold_saw_records": not honest,
+        "chance_accuracy": chance,
+        "chance_accuracy_95th": chance_95th,
         "true_positive_rate": rates.true_positive_rate,
         "false_positive_rate": rates.false_positive_rate,
         "advantage": rates.true_positive_rate - rates.false_positive_rate,
@@ -46,9 +52,9 @@ def low_false_positive_rates(row: ThresholdedAttack) -> Cells:
     nonmembers = len(scores.nonmembers)
     for name, false_positive_rate in LOW_RATES.items():
         has_curve = row.attack.strategy != "correctness"
-        rate = row.attack.roc.true_positive_rate_at(false_positive_rate, nonmembers) if has_curve else None
-        low, high = (None, None) if rate is None else exact_interval(rate, len(scores.members))
-        cells |= {name: rate, f"{name}_low": low, f"{name}_high": high}
+        rate = row.attack.roc.at(false_positive_rate) if has_curve else None
+        found = (None, None, None) if rate is None else (rate.true_positive_rate, rate.low, rate.high)
+        cells |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
     lacking = [f"{100 * rate:g} %" for rate in LOW_RATES.values() if rate * nonmembers < 1.0]
     unresolved = f"{nonmembers} non-members do not resolve {' and '.join(lacking)}" if lacking else None
     return cells | {"unresolved": unresolved}

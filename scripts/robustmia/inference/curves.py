@@ -7,7 +7,6 @@ import pandas as pd
 
 from robustmia.files.signals import SignalLogits
 from robustmia.inference.attack_scores import AttackScores
-from robustmia.inference.metrics import exact_interval
 from robustmia.inference.scores import cross_entropy, log_odds
 
 ROC_GRID = np.geomspace(1e-5, 1.0, 251)
@@ -16,12 +15,9 @@ MARGIN_BINS = np.sinh(np.linspace(-8.0, 8.0, 81))  # logits; even in asinh, from
 
 
 def roc_table(result: AttackScores) -> pd.DataFrame:
-    """TPR, with 95 % Clopper-Pearson bounds over members, at each FPR of a grid that the number of non-members resolves."""
-    rows = []
-    for false_positive_rate in ROC_GRID:
-        rate = result.roc.true_positive_rate_at(float(false_positive_rate), len(result.sides.nonmembers))
-        if rate is not None:
-            rows.append([false_positive_rate, rate, *exact_interval(rate, len(result.sides.members))])
+    """TPR, with its 95 % confidence interval over records, at each FPR of a grid that the number of non-members resolves."""
+    points = ((rate, result.roc.at(float(rate))) for rate in ROC_GRID)
+    rows = [[rate, point.true_positive_rate, point.low, point.high] for rate, point in points if point is not None]
     columns = ["false_positive_rate", "true_positive_rate", "true_positive_rate_low", "true_positive_rate_high"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -24,7 +24,7 @@ class RecordResults:
     attacks: np.ndarray
     """str [S]: signal/strategy."""
     scores: np.ndarray
-    """float32 [S, n]."""
+    """float64 [S, n]."""
     risks: np.ndarray
     """float32 [S, n], not a number without shadow models."""
     thresholded: np.ndarray
@@ -44,7 +44,7 @@ class RecordResults:
             records.labels,
             records.is_member,
             np.array([attack.name for attack in attacks]),
-            np.array([attack.scores for attack in attacks], np.float32),
+            np.array([attack.scores for attack in attacks], np.float64),
             np.array([unknown if risk is None else risk for risk in risks], np.float32),
             np.array([f"{one.attack.name}/{one.rule}" for one in thresholded]),
             np.array(decisions, np.float32),
@@ -58,6 +58,14 @@ class RecordResults:
     def load(cls, path: str | Path) -> RecordResults:
         """Read what `save` wrote; a damaged file is a `DamagedError`."""
         return cls(**load_arrays(path))
+
+    def scores_of(self, attack: str) -> np.ndarray:
+        """The score of each record under one attack (signal/strategy), [n]."""
+        return self.scores[list(self.attacks).index(attack)]
+
+    def decisions_of(self, thresholded: str) -> np.ndarray:
+        """How often each record is classified as a member by one attack under one rule (signal/strategy/rule), [n]."""
+        return self.decisions[list(self.thresholded).index(thresholded)].astype(np.float64)
 
     def risk(self, attack: str) -> np.ndarray:
         """The risk of each record under one attack (signal/strategy), [n]."""

@@ -6,79 +6,103 @@ from typing import Any
 
 import pandas as pd
 
+from robustmia.inference.settings import LEVEL
 from robustmia.reporting.labels import spaced
 
-LEVEL = 0.05  # below which a p-value is called significant
-
-FIRST_PAGE_COLUMNS = [
-    "run",
-    "strongest attack",
-    "balanced accuracy",
-    "difference from natural",
-    "p (Holm)",
-]  # it is narrow
+FIRST_PAGE_COLUMNS = ["run", "strongest attack", "balanced accuracy (95 % CI)", "difference from natural", "p (Holm)"]
+MANY_SEEDS = 100  # above which a difference is said to be too small to be shown
 
 
 def conclusions_table(comparison: pd.DataFrame) -> pd.DataFrame:
-    """The comparison as text, the run that leaks most first."""
+    """The comparison as text, the run of the highest accuracy first."""
     ordered = comparison.sort_values("accuracy", ascending=False, kind="stable")
     return pd.DataFrame(
         {
             "run": ordered.run,
             "strongest attack": [_attack(name) for name in ordered.strongest],
-            "balanced accuracy": [_with_spread(row) for row in _rows(ordered)],
-            "95 % CI": [_interval(row["accuracy_low"], row["accuracy_high"]) for row in _rows(ordered)],
+            "balanced accuracy (95 % CI)": [_accuracy(row) for row in _rows(ordered)],
+            "sd over seeds": ["" if pd.isna(sd) else f"{100 * sd:.1f}" for sd in ordered.accuracy_sd],
             "difference from natural": [_difference(row) for row in _rows(ordered)],
             "p (Holm)": ["" if pd.isna(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001" for p in ordered.p_holm],
-            "same sign for all seeds": ["" if pd.isna(x) else "yes" if x else "no" for x in ordered.seeds_agree],
+            "seeds needed": ["" if pd.isna(seeds) else f"{int(seeds)}" for seeds in ordered.seeds_needed],
         }
     ).reset_index(drop=True)
 
 
 def conclusions_text(comparison: pd.DataFrame) -> list[str]:
-    """One paragraph each: which run leaks most, how runs differ from natural training, and how this was found."""
+    """One paragraph each: which runs leak, how runs differ from natural training, and how this was found."""
     ordered = comparison.sort_values("accuracy", ascending=False, kind="stable")
-    most = ordered.iloc[0]
-    leaking = ordered[ordered.accuracy_low > 0.5]
-    others = ordered[ordered.accuracy_low <= 0.5]
-    first = "No run is shown to leak membership: every 95 % confidence interval contains 50 %, which is chance."
-    if len(leaking):
-        first = (
-            f"{most.run} leaks most: the strongest honest attack has a balanced accuracy of {100 * most.accuracy:.1f} % "
-            "(chance: 50 %)."
-        )
-        rest = (
-            f"No leak is shown for {_names(others)}, whose 95 % confidence intervals contain 50 %."
-            if len(others) > 1
-            else f"No leak is shown for {_names(others)}, whose 95 % confidence interval contains 50 %."
-            if len(others)
-            else "Every run leaks: no 95 % confidence interval contains 50 %."
-        )
-        first = f"{first} {rest}"
-    paragraphs = [first]
+    paragraphs = [_leaking(ordered)]
     tested = ordered[ordered.difference.notna()]
     if len(tested):
         paragraphs.append(_against_natural(tested, ordered))
-    paragraphs.append(
-        "For each run the strongest attack is chosen on one half of the records and measured on the other half, among all "
-        "attacks under honest threshold rules, whose thresholds do not depend on the record that is classified. Confidence "
-        "intervals are bootstraps over records. The p-value is that of a permutation test that swaps, record by record, the "
-        "membership decisions under the defense's model and under the natural one, corrected for the number of defenses "
-        "(Holm). " + _scope(int(comparison.seeds.max()))
-    )
+    paragraphs.append(_method(int(comparison.seeds.max())))
     copies = comparison.get("duplicates", pd.Series([None])).iloc[0]
     return [*paragraphs, str(copies)] if isinstance(copies, str) and copies else paragraphs
 
 
-def _scope(seeds: int) -> str:
+def _leaking(ordered: pd.DataFrame) -> str:
+    most, leaking, others = ordered.iloc[0], ordered[ordered.accuracy_low > 0.5], ordered[ordered.accuracy_low <= 0.5]
+    about = "" if most.seeds > 1 else " of this model" if len(ordered) == 1 else " of these models"
+    if not len(leaking):
+        return f"No leak{about} is shown: every 95 % confidence interval contains 50 %, which is chance."
+    first = (
+        f"The strongest honest attack does best on {most.run}: a balanced accuracy of {100 * most.accuracy:.1f} % (95 % confidence "
+        f"interval {_interval(most.accuracy_low, most.accuracy_high)}; chance: 50 %)."
+    )
+    if not len(others):
+        return f"{first} Every run leaks: no 95 % confidence interval contains 50 %."
+    contain = "intervals contain" if len(others) > 1 else "interval contains"
+    return f"{first} No leak is shown for {_names(others)}, whose 95 % confidence {contain} 50 %."
+
+
+def _against_natural(tested: pd.DataFrame, ordered: pd.DataFrame) -> str:
+    natural = ordered[ordered.method == "natural"].iloc[0]
+    first = f"Compared with natural training ({100 * natural.accuracy:.1f} %)"
+    if natural.seeds == 1:
+        return (
+            f"{first} the accuracy is different by {_names(tested, differences=True)}. With one seed nothing follows from this for other "
+            "trainings, which would give other differences: list more seeds."
+        )
+    groups = (
+        ("more", tested[(tested.p_holm < LEVEL) & (tested.difference > 0)]),
+        ("less", tested[(tested.p_holm < LEVEL) & (tested.difference < 0)]),
+    )
+    said = [f"{_names(rows, differences=True)} {_verb(rows)} significantly {how}" for how, rows in groups if len(rows)]
+    rest = tested[~(tested.p_holm < LEVEL)]
+    if len(rest):
+        said.append(f"no significant difference is shown for {_names(rest, differences=True)}")
+    sentence = f"{first}: {'; '.join(said)}."
+    return f"{sentence} {_power(rest, int(natural.seeds))}" if len(rest) else sentence
+
+
+def _power(rest: pd.DataFrame, seeds: int) -> str:
+    """How many seeds would do for the differences that are not significant."""
+    within_reach = rest[rest.seeds_needed <= MANY_SEEDS]
+    if not len(within_reach):
+        return f"They are so small, beside the spread over seeds, that even {MANY_SEEDS} seeds would hardly show them."
+    needed = ", ".join(f"{int(row['seeds_needed'])} for {row['run']}" for row in _rows(within_reach))
+    others = "" if len(within_reach) == len(rest) else f", and over {MANY_SEEDS} for the others"
+    return (
+        f"That is not to say that there is none: with so much spread over seeds, and if these are the true differences, about this many "
+        f"seeds would show them in four cases out of five: {needed}{others} (here: {seeds})."
+    )
+
+
+def _method(seeds: int) -> str:
+    chosen = (
+        "For each run the strongest attack is chosen on other records{models} than it is measured on, among all attacks under "
+        "honest threshold rules, whose thresholds do not depend on the record that is classified."
+    )
     if seeds == 1:
         return (
-            "There is only one seed, so these statements are about these trained models, and not about training again."
+            f"{chosen.format(models='')} There is only one seed: confidence intervals are for these trained models and fresh records, "
+            "and do not cover training again."
         )
     return (
-        "Intervals and p-values describe the sampling of records, not of trained models. Because training again may change "
-        "the result, a difference is called significant only if p is below 0.05 and the difference has the same sign for "
-        "all seeds."
+        f"{chosen.format(models=' and models')} Confidence intervals cover training again, with another split and other initial weights, as well "
+        f"as the sampling of records. p-values are of paired t-tests over the {seeds} seeds, corrected for the number of defenses (Holm); below "
+        f"{LEVEL:g} a difference is called significant."
     )
 
 
@@ -92,20 +116,6 @@ def first_page(introduction: str, comparisons: list[pd.DataFrame]) -> str:
         )
         parts += [f"{dataset}\n{'-' * len(dataset)}", *conclusions_text(comparison), table]
     return "\n\n".join(parts) + "\n"
-
-
-def _against_natural(tested: pd.DataFrame, ordered: pd.DataFrame) -> str:
-    natural = ordered[ordered.method == "natural"].iloc[0]
-    significant = (tested.p_holm < LEVEL) & tested.seeds_agree.map({True: True, False: False}).fillna(True).astype(bool)
-    groups = (
-        ("significantly more", tested[significant & (tested.difference > 0)]),
-        ("significantly less", tested[significant & (tested.difference < 0)]),
-    )
-    said = [f"{_names(rows, differences=True)} {_verb(rows)} {how}" for how, rows in groups if len(rows)]
-    rest = tested[~significant]
-    if len(rest):
-        said.append(f"for {_names(rest, differences=True)} no significant difference is found")
-    return f"Compared with natural training ({100 * natural.accuracy:.1f} %): " + "; ".join(said) + "."
 
 
 def _verb(rows: pd.DataFrame) -> str:
@@ -126,9 +136,8 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
-def _with_spread(row: dict[str, Any]) -> str:
-    spread = "" if pd.isna(row["accuracy_sd"]) else f" ± {100 * row['accuracy_sd']:.1f}"
-    return f"{100 * row['accuracy']:.1f}{spread} %"
+def _accuracy(row: dict[str, Any]) -> str:
+    return f"{100 * row['accuracy']:.1f} ({_interval(row['accuracy_low'], row['accuracy_high'])})"
 
 
 def _interval(low: float, high: float) -> str:
@@ -138,4 +147,9 @@ def _interval(low: float, high: float) -> str:
 def _difference(row: dict[str, Any]) -> str:
     if pd.isna(row["difference"]):
         return ""
-    return f"{100 * row['difference']:+.1f} ({100 * row['difference_low']:+.1f} to {100 * row['difference_high']:+.1f})"
+    interval = (
+        ""
+        if pd.isna(row["difference_low"])
+        else (f" ({100 * row['difference_low']:+.1f} to {100 * row['difference_high']:+.1f})")
+    )
+    return f"{100 * row['difference']:+.1f}{interval}"

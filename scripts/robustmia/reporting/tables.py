@@ -37,13 +37,16 @@ def paper_table(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFr
 
     Returns:
         For each quantity two columns, its mean over seeds (a fraction) and, as `<name> sd`, its standard deviation over
-        seeds, empty with one seed. Runs keep their order; quantities that no run has are left out.
+        seeds, empty with one seed. Runs keep their order; quantities that no run has are left out. The last row, `(chance)`, is what
+        uninformative scores are expected to give.
     """
     values = robustness.set_index(["run", "seed"])[list(ACCURACIES)].rename(columns=ACCURACIES)
     attacks = membership[membership.threshold_rule.isin(RULES) & membership.strategy.isin(PAPER_STRATEGIES)]
+    by_chance: dict[str, str | float] = {"run": "(chance)"}
     for (strategy, rule), rows in attacks.groupby(["strategy", "threshold_rule"], sort=False):
         values[f"{strategy} {rule}"] = rows.set_index(["run", "seed"]).accuracy
-    return _over_seeds(values.dropna(axis=1, how="all"))
+        by_chance[f"{strategy} {rule}"] = rows.chance_accuracy.mean()
+    return pd.concat([_over_seeds(values.dropna(axis=1, how="all")), pd.DataFrame([by_chance])], ignore_index=True)
 
 
 def verification_table(verification: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +107,7 @@ def paper_note(membership: pd.DataFrame, quotes: dict[str, str]) -> str:
     """What the numbers of the paper's table are.
 
     Args:
-        membership: the rows it was made from, for the numbers of records and of seeds, and the floor.
+        membership: the rows it was made from, for the numbers of records and of seeds.
         quotes: the settings of the evaluation attack (`adversarial`) and of the bounds (`verified`, if there are any), in words.
     """
     first = membership.iloc[0]
@@ -113,9 +116,8 @@ def paper_note(membership: pd.DataFrame, quotes: dict[str, str]) -> str:
     verified = f" Verified accuracy: {quotes['verified']}." if "verified" in quotes else ""
     return (
         f"Percent, {spread}; {int(first.members)} members and {int(first.nonmembers)} non-members. Adversarial accuracy: "
-        f"{quotes['adversarial']}.{verified} The oracle threshold is chosen on the evaluated records themselves; on "
-        f"uninformative scores it gives {100 * membership.floor_accuracy.mean():.1f} %. The split threshold is chosen on one "
-        "half of the records and applied to the other half; chance is 50 %."
+        f"{quotes['adversarial']}.{verified} The oracle threshold, which is the paper's, is chosen on the evaluated records themselves, "
+        "so that chance is above 50 %. The split threshold is chosen on one half of the records and applied to the other half."
     )
 
 
@@ -146,12 +148,14 @@ def _latex_heading(name: str) -> str:
     return spaced(name)
 
 
-def leakage_and_gap(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
+def leakage_and_gap(robustness: pd.DataFrame, membership: pd.DataFrame, over_seeds: pd.DataFrame) -> pd.DataFrame:
     """For each target model its robust generalisation gap, adversarial train minus test accuracy, and what I_A then reveals.
 
-    The accuracy is that of the honest split rule, with its interval over records.
+    The accuracy is that of the honest split rule. `low` and `high` are the confidence interval of its mean over the run's seeds.
     """
     target = ["dataset", "run", "method", "seed"]
     gap = robustness[target].assign(robust_gap=robustness.adv_train_accuracy - robustness.adv_test_accuracy)
-    attacks = membership[(membership.strategy == "I_A") & (membership.threshold_rule == "split")]
-    return gap.merge(attacks[[*target, "accuracy", "accuracy_low", "accuracy_high"]], on=target)
+    for table, columns, keys in ((membership, ["accuracy"], target), (over_seeds, ["low", "high"], ["run"])):
+        rows = table[(table.strategy == "I_A") & (table.threshold_rule == "split")]
+        gap = gap.merge(rows[[*keys, *columns]], on=keys)
+    return gap

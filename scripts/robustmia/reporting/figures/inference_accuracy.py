@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class InferenceAccuracy(Figure):
     """The paper's main result: the accuracy of each of its attacks on each run."""
 
-    table = "membership_inference"
+    table = "membership_over_seeds"
     content = "inference accuracy of each run with confidence intervals"
     height: Inches = 4.2
 
@@ -28,30 +28,22 @@ class InferenceAccuracy(Figure):
         from robustmia.reporting.figures.style import GREY, grid, markers, palette, runs_on_y
 
         table, runs = data.table, data.runs
-        table = table[table.threshold_rule.isin(["oracle", "split"]) & table.strategy.isin(PAPER_STRATEGIES)]
+        table = table[(table.quantity == "accuracy") & table.strategy.isin(PAPER_STRATEGIES)]
         strategies = [strategy for strategy in PAPER_STRATEGIES if (table.strategy == strategy).any()]
         colors = dict(zip(strategies, palette(self, len(strategies)), strict=True))
         shapes = dict(zip(strategies, markers(), strict=False))
         drawing, axes = grid(1, 1, self)
         axis = axes[0, 0]
         offsets = np.linspace(-0.2, 0.2, len(strategies)) if len(strategies) > 1 else [0.0]
-        for (strategy, offset), (position, run) in (
-            (s, r) for s in zip(strategies, offsets, strict=True) for r in enumerate(runs)
-        ):
-            rows = table[(table.strategy == strategy) & (table.run == run)]
-            for rule, face in (("oracle", "white"), ("split", colors[strategy])):
-                chosen = rows[rows.threshold_rule == rule]
-                if chosen.empty:
-                    continue
-                mean = chosen.accuracy.mean()
-                height = position + offset
+        for strategy, offset in zip(strategies, offsets, strict=True):
+            color, of_strategy = colors[strategy], table[table.strategy == strategy]
+            for rule, face in (("oracle", "white"), ("split", color)):
+                rows = of_strategy[of_strategy.threshold_rule == rule]
+                heights = rows.run.map(list(runs).index) + offset
                 if rule == "split":
-                    axis.plot(
-                        [chosen.accuracy_low.mean(), chosen.accuracy_high.mean()], [height] * 2, color=colors[strategy]
-                    )
-                    axis.plot(chosen.accuracy, [height] * len(chosen), "|", color=colors[strategy], markersize=4)
-                axis.plot(mean, height, shapes[strategy], color=colors[strategy], markerfacecolor=face, zorder=3)
-        floor = table.floor_accuracy.mean()
+                    axis.hlines(heights, rows.low, rows.high, color=color)
+                axis.plot(rows["mean"], heights, shapes[strategy], color=color, markerfacecolor=face, zorder=3)
+        floor = table[table.threshold_rule == "oracle"].chance.mean()
         axis.axvline(0.5, color=GREY, linewidth=0.8)
         axis.axvline(floor, color=GREY, linewidth=0.8, linestyle=":")
         runs_on_y(axis, runs, "inference accuracy")

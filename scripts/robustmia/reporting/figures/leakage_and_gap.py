@@ -37,13 +37,11 @@ class LeakageAndGap(Figure):
         for run, marker in zip(runs, markers(), strict=False):
             rows = table[table.run == run]
             axis.plot(rows.robust_gap, rows.accuracy, marker, color=colors[run], alpha=0.35, markersize=3)
+            mean, low, high = rows[["accuracy", "low", "high"]].mean()
             axis.errorbar(
                 rows.robust_gap.mean(),
-                rows.accuracy.mean(),
-                yerr=[
-                    [rows.accuracy.mean() - rows.accuracy_low.mean()],
-                    [rows.accuracy_high.mean() - rows.accuracy.mean()],
-                ],
+                mean,
+                yerr=[[mean - low], [high - mean]],
                 fmt=marker,
                 color=colors[run],
                 elinewidth=1,

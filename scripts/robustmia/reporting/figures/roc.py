@@ -19,7 +19,7 @@ class ROC(Figure):
     height: Inches = 6.6
 
     def draw(self, data: FigureData) -> Drawing:
-        """Log-log ROC of each strategy: mean over seeds, and the mean 95 % interval over members as a band."""
+        """Log-log ROC of each strategy, mean over seeds."""
         import seaborn as sns
 
         from robustmia.reporting.figures.style import GREY, colors_of, dashes, grid
@@ -32,22 +32,10 @@ class ROC(Figure):
         for axis, strategy in zip(axes[:, 0], strategies, strict=True):
             for run, line in zip(runs, dashes(), strict=False):
                 rows = table[(table.strategy == strategy) & (table.run == run)]
-                mean = rows.groupby("false_positive_rate")[
-                    ["true_positive_rate", "true_positive_rate_low", "true_positive_rate_high"]
-                ].mean()
-                axis.fill_between(
-                    mean.index,
-                    mean.true_positive_rate_low,
-                    mean.true_positive_rate_high,
-                    color=colors[run],
-                    alpha=0.15,
-                    linewidth=0,
-                    step="post",
-                )
-                shown = mean.true_positive_rate.where(mean.true_positive_rate > 0)
+                mean = rows.groupby("false_positive_rate").true_positive_rate.mean()
                 axis.plot(
                     mean.index,
-                    shown,
+                    mean.where(mean > 0),
                     color=colors[run],
                     dashes=line,
                     drawstyle="steps-post",

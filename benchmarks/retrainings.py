@@ -1,0 +1,107 @@
+"""Many cheap trainings on digits, for experiments on what training again changes: used by `null.py` and `shadow_sets.py`.
+
+A small network is trained for a few epochs; all models of a family are trained at once. The signals are kept in one file for each
+family, so that an experiment that was interrupted, or that is analysed in another way, trains nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS, SCHEDULES
+from robustmia.data.digits import Digits
+from robustmia.data.records import Records
+from robustmia.data.split import Split, draw_split
+from robustmia.settings import SplitSettings
+from robustmia.signals.adversarial import Adversarial
+from robustmia.signals.benign import Benign
+from robustmia.signals.target_model import TargetModel
+from robustmia.training.ensemble import Ensemble, ensemble_trainer
+from robustmia.training.loop import Trainer
+
+EPSILON = 0.1
+EPOCHS = 30
+WIDTH = 8
+METHOD_SETTINGS = {"natural": {}, "pgd": {"epsilon": EPSILON, "steps": 3}}
+SIGNALS = (Benign(name="benign"), Adversarial(name="adversarial", epsilon=EPSILON, steps=10))
+TRAINED_AT_ONCE = 40
+
+
+@dataclass(frozen=True)
+class Training:
+    """One model to train: its seed, and the records that it is trained on."""
+
+    seed: int
+    split: Split
+
+
+def digits() -> Records:
+    """The records of digits."""
+    return Digits(name="digits").load(Path())
+
+
+def half(records: Records, seed: int) -> Split:
+    """The split of a seed, as in the pipeline: half of each class."""
+    return draw_split(records, SplitSettings(member_fraction=0.5), seed)
+
+
+def signals_of(method: str, trainings: Sequence[Training], records: Records, file: Path) -> dict[str, np.ndarray]:
+    """Signals of models that are trained here, or that were trained before.
+
+    Args:
+        method: `natural` or `pgd`.
+        trainings: the models; equal numbers of members.
+        records: of digits.
+        file: where the signals are kept.
+
+    Returns:
+        `benign` and `adversarial`: logits float32 [T, N, K] of all records in their order; `is_member` bool [T, N].
+    """
+    if file.exists():
+        return dict(np.load(file))
+    spec = {
+        "architecture": {"class": NETWORKS["small_cnn"], "settings": {"name": "small_cnn", "width": WIDTH}},
+        "method": {"class": METHODS[method], "settings": {"name": method, **METHOD_SETTINGS[method]}},
+        "training": {
+            "epochs": EPOCHS,
+            "batch_size": 64,
+            "optimizer": {"class": OPTIMIZERS["sgd"], "settings": {"name": "sgd", "learning_rate": 0.05}},
+            "schedule": {"class": SCHEDULES["one_cycle"], "settings": {"name": "one_cycle", "start": 0.1, "peak": 0.3}},
+        },
+    }
+    parts = [
+        _train(spec, trainings[start : start + TRAINED_AT_ONCE], records, file)
+        for start in range(0, len(trainings), TRAINED_AT_ONCE)
+    ]
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(file, **arrays)
+    return arrays
+
+
+def _train(spec: dict, trainings: Sequence[Training], records: Records, file: Path) -> dict[str, np.ndarray]:
+    device = torch.device("cpu")
+    trainers = [
+        Trainer.of_spec(spec | {"seed": one.seed}, records, one.split, file.with_suffix(f".{n}.pt"), device, str(n))
+        for n, one in enumerate(trainings)
+    ]
+    together = ensemble_trainer(trainers, file.with_suffix(".pt"), file.stem)
+    network, _ = together.run()
+    together.checkpoint.discard()
+    assert isinstance(network, Ensemble)
+    network.copy_to([trainer.model for trainer in trainers])
+    arrays = {signal.name: [] for signal in SIGNALS} | {"is_member": []}
+    for one, trainer in zip(trainings, trainers, strict=True):
+        target = TargetModel(trainer.model, records, one.split, device, one.seed)
+        rows = np.concatenate([one.split.members, one.split.nonmembers])
+        order = np.argsort(rows)
+        for signal in SIGNALS:
+            logits = target.logits(signal)
+            arrays[signal.name].append(np.concatenate([logits.members, logits.nonmembers])[order])
+        arrays["is_member"].append(np.isin(np.arange(len(records.labels)), one.split.members))
+    return {name: np.stack(values) for name, values in arrays.items()}

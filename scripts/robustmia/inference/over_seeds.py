@@ -1,0 +1,246 @@
+"""Numbers of a run over its seeds, with 95 % confidence intervals that cover training again as well as the sampling of records.
+
+The unit is a training: a seed draws the split and the initial weights. The variance of a mean over T seeds has two parts, since
+records and seeds are crossed (Owen 2007; Cameron, Gelbach and Miller 2011). The seeds' values vary with a variance s^2, which adds
+s^2 / T; Student's t with T - 1 degrees of freedom allows for how badly a few seeds estimate it. And the same records come back
+under every seed: what they have in common is estimated by the products of each record's influences under two different seeds.
+Where each seed draws a split of its own the first part is nearly everything; where the data set has a training set of its own
+the second counts too. Differences between two runs are taken seed by seed and record by record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import nct, t
+
+from robustmia.inference.columns import LOW_RATES
+from robustmia.inference.decisions import Decisions
+from robustmia.inference.metrics import ROC, accuracy_interval, auc, auc_interval, placements, uninformative_floor
+from robustmia.inference.record_results import RecordResults
+from robustmia.inference.settings import LEVEL
+from robustmia.inference.thresholds import HONEST
+
+POWER = 0.8
+MOST_SEEDS = 1000  # that are worth naming
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number of one target model."""
+
+    value: float
+    influence: np.ndarray
+    """float64 [n]: what each record, members first, adds to its error: the influence function over the number of records."""
+    interval: tuple[float, float] | None
+    """The 95 % confidence interval over records, for this model; None where there is none."""
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """A number of the target models of one run, one for each seed."""
+
+    values: np.ndarray
+    """float64 [T]."""
+    influences: np.ndarray
+    """float64 [T, N]: of each record of the data set on each value; 0 where a record was not evaluated."""
+    records_interval: tuple[float, float] | None = None
+    """The first model's confidence interval over records, for want of a better one where there is only one seed."""
+
+    @classmethod
+    def of(cls, measured: Sequence[Measurement], rows: Sequence[np.ndarray], records: int) -> OverSeeds:
+        """From what was measured under each seed, on so many rows of the data set's records."""
+        influences = np.zeros((len(measured), records))
+        for target, (part, where) in enumerate(zip(measured, rows, strict=True)):
+            influences[target, where] = part.influence
+        return cls(np.array([part.value for part in measured]), influences, measured[0].interval)
+
+    def __sub__(self, other: OverSeeds) -> OverSeeds:
+        """The difference of two runs, seed by seed; with one seed it has no interval."""
+        return OverSeeds(self.values - other.values, self.influences - other.influences)
+
+    @property
+    def seeds(self) -> int:
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation over seeds; None with one."""
+        return float(self.values.std(ddof=1)) if self.seeds > 1 else None
+
+    def interval(self, least: float, most: float) -> tuple[float | None, float | None]:
+        """The 95 % confidence interval of the mean, cut to the values that it can have; of one seed, that over records, if any."""
+        if self.seeds == 1:
+            return self.records_interval or (None, None)
+        error, freedom = self._error()
+        half = float(t.isf(LEVEL / 2, freedom)) * error
+        return max(least, self.mean - half), min(most, self.mean + half)
+
+    @property
+    def interval_covers(self) -> str:
+        """What the interval covers, in words."""
+        return "records and training" if self.seeds > 1 else "records"
+
+    def p_value(self) -> float:
+        """Two-sided, of the hypothesis that the mean is 0 (Student's t); of two seeds or more."""
+        error, freedom = self._error()
+        return float(2.0 * t.sf(abs(self.mean) / error, freedom)) if error else float(not self.mean)
+
+    def _error(self) -> tuple[float, float]:
+        """The standard error of the mean, and its degrees of freedom (Satterthwaite 1946, the records' part taken as known)."""
+        pairs = self.seeds * (self.seeds - 1)
+        of_seeds = float(self.values.var(ddof=1)) / self.seeds
+        of_pairs = float((self.influences.sum(axis=0) ** 2).sum() - (self.influences**2).sum())
+        variance = of_seeds + max(0.0, of_pairs) / pairs
+        freedom = (self.seeds - 1) * (variance / of_seeds) ** 2 if of_seeds else np.inf
+        return float(np.sqrt(variance)), freedom
+
+    def seeds_needed(self, level: float) -> int | None:
+        """How many seeds would show a mean as large as this, with so much spread, at a level of the test in 80 % of all cases.
+
+        None: more than 1,000, or nothing is known of the spread.
+        """
+        deviation = self.deviation
+        if not deviation or not self.mean:
+            return None
+        counts = np.arange(2, MOST_SEEDS + 1)
+        shift, limits = abs(self.mean) / deviation * np.sqrt(counts), t.isf(level / 2, counts - 1)
+        enough = np.flatnonzero(nct.sf(limits, counts - 1, shift) >= POWER)
+        return int(counts[enough[0]]) if len(enough) else None
+
+
+# ---------------------------------------------------------------- what is measured of one target model
+
+
+def accuracy_of(decisions: np.ndarray, is_member: np.ndarray, honest: bool = True) -> Measurement:
+    """Balanced accuracy, from how often each record is classified as a member, [n] in [0, 1]."""
+    rates = Decisions(decisions[is_member], decisions[~is_member]).rates
+    members, nonmembers = int(is_member.sum()), int((~is_member).sum())
+    influence = np.where(
+        is_member,
+        0.5 * (decisions - rates.true_positive_rate) / members,
+        -0.5 * (decisions - rates.false_positive_rate) / nonmembers,
+    )
+    return Measurement(rates.accuracy, influence, accuracy_interval(rates, members, nonmembers) if honest else None)
+
+
+def auc_of(scores: np.ndarray, is_member: np.ndarray) -> Measurement:
+    """The area under the ROC curve; influences are those of DeLong et al. (1988, equations 4 and 5)."""
+    members, nonmembers = scores[is_member], scores[~is_member]
+    area, influence = auc(members, nonmembers), np.empty(len(scores))
+    for side, placed in zip((is_member, ~is_member), placements(members, nonmembers), strict=True):
+        influence[side] = (placed - area) / len(placed)
+    return Measurement(area, influence, auc_interval(members, nonmembers))
+
+
+def true_positive_rate_of(scores: np.ndarray, is_member: np.ndarray, false_positive_rate: float) -> Measurement | None:
+    """The true positive rate at a low false positive rate; None where the non-members cannot resolve it."""
+    point = ROC.of(scores[is_member], scores[~is_member]).at(false_positive_rate)
+    if point is None:
+        return None
+    above, influence = scores > point.threshold, np.empty(len(scores))
+    for side, weight in ((is_member, 1.0), (~is_member, -point.slope)):
+        influence[side] = weight * (above[side] - above[side].mean()) / side.sum()
+    return Measurement(point.true_positive_rate, influence, (point.low, point.high))
+
+
+Key = tuple[str, str, str, str]
+"""Signal, strategy, threshold rule (empty where none is needed) and quantity."""
+
+
+def measure(results: RecordResults, key: Key) -> Measurement | None:
+    """A number of one target model; None where the non-members cannot resolve it."""
+    signal, strategy, rule, quantity = key
+    attack, is_member = f"{signal}/{strategy}", results.is_member
+    if quantity == "accuracy":
+        return accuracy_of(results.decisions_of(f"{attack}/{rule}"), is_member, rule in HONEST)
+    scores = results.scores_of(attack)
+    return (
+        auc_of(scores, is_member)
+        if quantity == "auc"
+        else true_positive_rate_of(scores, is_member, LOW_RATES[quantity])
+    )
+
+
+def chance(results: RecordResults, key: Key) -> float:
+    """What a number is expected to be where scores say nothing about membership."""
+    _, _, rule, quantity = key
+    if rule and rule not in HONEST:
+        return uninformative_floor(int(results.is_member.sum()), int((~results.is_member).sum()))[0]
+    return LOW_RATES.get(quantity, 0.5)
+
+
+def shared_keys(results: Sequence[RecordResults]) -> list[Key]:
+    """The numbers that the results of all seeds have, in the order of the first."""
+    first, *others = ([*map(str, part.thresholded), *map(str, part.attacks)] for part in results)
+    found: list[Key] = []
+    for name in (name for name in first if all(name in there for there in others)):
+        signal, strategy, rule = (*name.split("/"), "")[:3]
+        has_curve = strategy != "correctness"  # which has only two scores
+        of_attack = ("auc", *LOW_RATES) if has_curve else ("auc",)
+        found += [(signal, strategy, rule, each) for each in (("accuracy",) if rule else of_attack)]
+    return found
+
+
+# ---------------------------------------------------------------- the table
+
+COLUMNS = (
+    *("run", "method", "signal", "strategy", "threshold_rule", "quantity"),
+    *("seeds", "mean", "sd", "low", "high", "interval_covers", "chance"),
+    *("difference", "difference_sd", "difference_low", "difference_high"),
+)
+
+
+def over_seeds_table(
+    run: str, method: str, results: Sequence[RecordResults], natural: Sequence[RecordResults], records: int
+) -> pd.DataFrame:
+    """Every number of a run over its seeds, and how it differs from the same number under natural training.
+
+    Args:
+        run: its name.
+        method: the name of its method.
+        results: of each seed.
+        natural: of each seed of the natural run, in the same order; empty: there is none, or this is it.
+        records: of the data set.
+
+    Returns:
+        A row for each number that all seeds have: the `accuracy` of an attack under a threshold rule, the `auc` and the true
+        positive rates of an attack. `low` and `high` cover what `interval_covers` says: `records and training`, or with one seed
+        `records`. `chance` is what uninformative scores are expected to give; under the oracle rule, whose threshold saw the records,
+        more than 0.5. With one seed a difference has no interval.
+    """
+    of_natural, rows = set(shared_keys(natural)) if natural else set(), []
+    for key in shared_keys(results):
+        of_run = _over_seeds(results, key, records)
+        if of_run is None:
+            continue
+        named = dict(zip(("signal", "strategy", "threshold_rule", "quantity"), key, strict=True))
+        row = {"run": run, "method": method, **named, **_columns(of_run), "chance": chance(results[0], key)}
+        other = _over_seeds(natural, key, records) if key in of_natural else None
+        rows.append(row | (difference_columns(of_run - other) if other else {}))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _over_seeds(results: Sequence[RecordResults], key: Key, records: int) -> OverSeeds | None:
+    measured = [found for part in results if (found := measure(part, key))]
+    return OverSeeds.of(measured, [part.rows for part in results], records) if len(measured) == len(results) else None
+
+
+def _columns(of_run: OverSeeds) -> dict:
+    low, high = of_run.interval(0.0, 1.0)
+    about = {"seeds": of_run.seeds, "mean": of_run.mean, "sd": of_run.deviation}
+    return about | {"low": low, "high": high, "interval_covers": of_run.interval_covers}
+
+
+def difference_columns(difference: OverSeeds) -> dict:
+    """Of a difference between two runs."""
+    low, high = difference.interval(-1.0, 1.0)
+    about = {"difference": difference.mean, "difference_sd": difference.deviation}
+    return about | {"difference_low": low, "difference_high": high}
