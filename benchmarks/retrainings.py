@@ -55,7 +55,7 @@ def signals_of(method: str, trainings: Sequence[Training], records: Records, fil
 
     Args:
         method: `natural` or `pgd`.
-        trainings: the models; equal numbers of members.
+        trainings: the models; those with equal numbers of members are trained together.
         records: of digits.
         file: where the signals are kept.
 
@@ -74,11 +74,15 @@ def signals_of(method: str, trainings: Sequence[Training], records: Records, fil
             "schedule": {"class": SCHEDULES["one_cycle"], "settings": {"name": "one_cycle", "start": 0.1, "peak": 0.3}},
         },
     }
-    parts = [
-        _train(spec, trainings[start : start + TRAINED_AT_ONCE], records, file)
-        for start in range(0, len(trainings), TRAINED_AT_ONCE)
-    ]
-    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    sizes: dict[int, list[int]] = {}
+    for number, training in enumerate(trainings):
+        sizes.setdefault(len(training.split.members), []).append(number)
+    arrays: dict[str, np.ndarray] = {}
+    for numbers in sizes.values():
+        for start in range(0, len(numbers), TRAINED_AT_ONCE):
+            together = numbers[start : start + TRAINED_AT_ONCE]
+            for name, values in _train(spec, [trainings[number] for number in together], records, file).items():
+                arrays.setdefault(name, np.empty((len(trainings), *values.shape[1:]), values.dtype))[together] = values
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez(file, **arrays)
     return arrays

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,7 +9,7 @@ from torch import nn
 from bound_networks import batch, network
 from robustmia.bounds.crown import dual_bounds
 from robustmia.bounds.interval import Interval, margins_of
-from robustmia.bounds.projections import cauchy, median, projected_dual_bounds
+from robustmia.bounds.projections import cauchy, projected_dual_bounds
 
 
 def test_bounds_of_one_slope_do_not_always_rise_with_epsilon():
@@ -35,13 +34,6 @@ def test_cauchy_numbers_have_the_scale_asked_for():
     assert numbers.median(0).values[0].tolist() == pytest.approx([0.0, 0.0], abs=0.05)
 
 
-@pytest.mark.parametrize("count", [9, 10, 50])
-def test_the_median_estimates_the_norm_whether_the_count_is_even_or_odd(count):
-    numbers = cauchy(torch.full((40_000,), 3.0).double(), count, torch.Generator().manual_seed(0)).abs()
-    assert median(numbers).tolist() == np.median(numbers.numpy(), axis=0).tolist()
-    assert median(numbers).median().item() == pytest.approx(3.0, rel=0.04)
-
-
 @pytest.mark.parametrize("kind", ["dense", "convolutional", "residual", "pooled"])
 def test_projections_converge_to_the_exact_norms(kind):
     model, (images, labels) = network(kind, 8), batch(8)
@@ -57,3 +49,18 @@ def test_projections_converge_to_the_exact_norms(kind):
         ]
     assert errors[1] < 0.03
     assert errors[1] < errors[0]
+
+
+@pytest.mark.parametrize(("kind", "at_most"), [("dense", 0.2), ("residual", 0.15)])
+def test_ten_projections_have_little_bias(kind, at_most):
+    """As a part of the distance from the margins to their bounds; with the mean of both middle ones it would be 0.42 and 0.27."""
+    model, (images, labels) = network(kind, 8), batch(8)
+    ball = Interval.around(images, 0.05, clip_pixels=True)
+    with torch.no_grad():
+        exact = dual_bounds(model, ball, labels)
+        estimates = [
+            projected_dual_bounds(model, ball, labels, 10, torch.Generator().manual_seed(seed)) for seed in range(40)
+        ]
+        slack = exact - margins_of(model(images), labels)
+        bias = float((torch.stack(estimates).mean(0) - exact).sum() / slack.sum())
+    assert 0.0 < bias < at_most
