@@ -12,7 +12,7 @@ import torch
 
 from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS
 from robustmia.data.digits import Digits
-from robustmia.shadow.split import draw_half
+from robustmia.shadow.split import shadow_split
 from robustmia.training.ensemble import ensemble_trainer
 from robustmia.training.loop import Trainer
 
@@ -40,7 +40,7 @@ def measure(method: str, width: int, models: int) -> None:
                 Trainer.of_spec(
                     spec | {"seed": model},
                     records,
-                    draw_half(records.labels, 2 * model),
+                    shadow_split(records.labels, len(records.labels) // 2, model),
                     Path(folder) / f"{model}.pt",
                     torch.device("cpu"),
                     f"model {model}",

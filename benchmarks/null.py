@@ -28,6 +28,7 @@ from robustmia.inference.attacks.base import Observation, load_attacks, run_atta
 from robustmia.inference.comparison import RunDecisions, RunSummary, compare
 from robustmia.inference.over_seeds import over_seeds_table
 from robustmia.inference.record_results import RecordResults
+from robustmia.inference.settings import AttackSettings
 
 METHODS = ("natural", "pgd")
 RUNS, SEEDS = 4, 10
@@ -61,7 +62,7 @@ def attacked(logits: dict[str, np.ndarray], training: Training, labels: np.ndarr
     }
     records = EvaluationSet.of(signals["benign"])
     seen = [Observation.of(name, signal, records) for name, signal in signals.items()]
-    thresholded = threshold_all(run_attacks(load_attacks(ATTACKS, "logistic"), seen))
+    thresholded = threshold_all(run_attacks(load_attacks(ATTACKS, AttackSettings()), seen))
     return RecordResults.of(np.concatenate([members, nonmembers]), thresholded, records)
 
 

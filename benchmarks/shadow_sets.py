@@ -1,8 +1,8 @@
-"""What it does to confidence intervals that the shadow models of a run serve all of its seeds.
+"""What it does to confidence intervals that the shadow models of a run serve several of its seeds.
 
 Trains target models on digits, and many sets of eight shadow models, all cheap; attacks every target with every set; and prints, for each
-number of the attacks that need shadow models, how much of its variance belongs to the set, and how often the interval of a run
-covers the true mean where its seeds share one set, and where each has a set of its own.
+number of the attacks that need shadow models and for its difference between two methods, how much the set contributes to its variance,
+and how often a 95 % interval that knows nothing of sets covers the true mean where all seeds share one.
 `python benchmarks/shadow_sets.py FOLDER` takes about half an hour on one core.
 """
 
@@ -15,61 +15,64 @@ import numpy as np
 import pandas as pd
 import torch
 from retrainings import Training, digits, half, signals_of
+from scipy.stats import t
 
 from robustmia.config.registry import STRATEGIES
 from robustmia.files.signals import SignalLogits
 from robustmia.inference.attack_scores import EvaluationSet, threshold_all
 from robustmia.inference.attacks.base import Observation, load_attacks, run_attacks
-from robustmia.inference.over_seeds import OverSeeds, measure, shared_keys
+from robustmia.inference.over_seeds import measure, shared_keys
 from robustmia.inference.record_results import RecordResults
+from robustmia.inference.settings import AttackSettings
 from robustmia.models.device import derive_seed
-from robustmia.shadow.split import draw_half
+from robustmia.shadow.split import shadow_split
 
-TARGETS, SETS, MODELS = 30, 20, 8
-NEED_SHADOWS = ("lira_online_fixed", "lira_offline_fixed", "rmia_online", "privacy_risk", "joint")
+TARGETS, SETS, MODELS = 24, 12, 8
+NEED_SHADOWS = ("lira_online", "lira_offline", "rmia_online", "privacy_risk", "joint")
 ATTACKS = [STRATEGIES[name] for name in ("I_B", "I_A", *NEED_SHADOWS)]
 SIGNALS = ("benign", "adversarial")
 
 
-def measurements(method: str, folder: Path) -> tuple[dict, list[np.ndarray]]:
-    """Every number of every target under every set of shadow models, [T, K], and the influences [T, N] under the first set."""
+def measurements(method: str, folder: Path) -> dict[str, np.ndarray]:
+    """Every number of every target under every set of shadow models, [T, K]."""
+    file = folder / f"numbers-{method}.npz"
+    if file.exists():
+        return dict(np.load(file))
     records = digits()
     targets = [Training(seed, half(records, seed)) for seed in range(TARGETS)]
+    members = len(targets[0].split.members)
     shadows = [
-        Training(derive_seed(model, "shadow"), draw_half(records.labels, model)) for model in range(SETS * MODELS)
+        Training(derive_seed(model, "shadow"), shadow_split(records.labels, members, model))
+        for model in range(SETS * MODELS)
     ]
     of_targets = signals_of(method, targets, records, folder / f"targets-{method}.npz")
     of_shadows = signals_of(method, shadows, records, folder / f"shadows-{method}.npz")
-    values: dict = {}
-    influences: dict = {}
-    for t, target in enumerate(targets):
+    values: dict[str, np.ndarray] = {}
+    for n, target in enumerate(targets):
         for k in range(SETS):
             models = slice(k * MODELS, (k + 1) * MODELS)
-            part = _attacked(of_targets, t, target, of_shadows, models, records.labels)
+            part = _attacked(of_targets, n, target, of_shadows, models, records.labels)
             for key in shared_keys([part]):
                 found = measure(part, key)
                 if found is not None and key[1] in NEED_SHADOWS and key[2] != "oracle":
-                    values.setdefault(key, np.empty((TARGETS, SETS)))[t, k] = found.value
-                    if k == 0:
-                        influences.setdefault(key, np.zeros((TARGETS, len(records.labels))))[t, part.rows] = (
-                            found.influence
-                        )
-        print(f"{method}: target {t + 1} of {TARGETS}", file=sys.stderr)
-    return values, influences
+                    values.setdefault(" ".join(filter(None, key)), np.empty((TARGETS, SETS)))[n, k] = found.value
+        print(f"{method}: target {n + 1} of {TARGETS}", file=sys.stderr)
+    np.savez(file, **values)
+    return values
 
 
 def _attacked(
-    targets: dict, t: int, target: Training, shadows: dict, models: slice, labels: np.ndarray
+    targets: dict, n: int, target: Training, shadows: dict, models: slice, labels: np.ndarray
 ) -> RecordResults:
     members, nonmembers = target.split.members, target.split.nonmembers
     rows = np.concatenate([members, nonmembers])
     records = EvaluationSet(np.arange(len(rows)) < len(members), labels[rows], shadows["is_member"][models][:, rows])
     seen = []
     for name in SIGNALS:
-        logits = targets[name][t]
+        logits = targets[name][n]
         file = SignalLogits(logits[members], logits[nonmembers], labels[members], labels[nonmembers])
         seen.append(Observation.of(name, file, records, shadows[name][models][:, rows]))
-    return RecordResults.of(rows, threshold_all(run_attacks(load_attacks(ATTACKS, "logistic"), seen)), records)
+    return RecordResults.of(rows, threshold_all(run_attacks(load_attacks(ATTACKS, AttackSettings()), seen)), records)
 
 
 def components(values: np.ndarray) -> tuple[float, float]:
@@ -82,37 +85,26 @@ def components(values: np.ndarray) -> tuple[float, float]:
     return float(np.sqrt(of_sets)), float(np.sqrt(of_targets + left))
 
 
-def coverage(values: np.ndarray, influences: np.ndarray, seeds: int, shared: bool, draws: int = 4000) -> float:
-    """How often the interval of so many targets, drawn from all, covers the mean over all targets and sets."""
-    random, truth, covered = np.random.default_rng(0), values.mean(), 0
-    for _ in range(draws):
-        chosen = random.choice(TARGETS, seeds, replace=False)
-        sets = np.full(seeds, random.integers(SETS)) if shared else random.choice(SETS, seeds, replace=False)
-        low, high = OverSeeds(values[chosen, sets], influences[chosen]).interval(0.0, 1.0)
-        covered += bool(low <= truth <= high)  # type: ignore[operator]
-    return covered / draws
+def coverage(of_sets: float, of_targets: float, seeds: int) -> float:
+    """Of the t interval of so many seeds, whose error has the set's part in common."""
+    error = of_targets / np.sqrt(seeds)
+    widening = np.hypot(error, of_sets) / error
+    return float(1.0 - 2.0 * t.sf(t.isf(0.025, seeds - 1) / widening, seeds - 1))
 
 
 def main(folder: Path) -> None:
-    """Train what is not there, and print a Markdown table for each method."""
+    """Train what is not there, and print Markdown tables."""
     torch.set_num_threads(1)
-    for method in ("natural", "pgd"):
-        values, influences = measurements(method, folder)
+    numbers = {method: measurements(method, folder) for method in ("natural", "pgd")}
+    differences = {name: numbers["pgd"][name] - values for name, values in numbers["natural"].items()}
+    for title, found in (*numbers.items(), ("pgd - natural", differences)):
         rows = []
-        for key, numbers in values.items():
-            of_sets, of_targets = components(numbers)
-            row = {
-                "number": " ".join(filter(None, key)),
-                "mean": numbers.mean(),
-                "sd of sets": of_sets,
-                "sd of targets": of_targets,
-            }
-            for seeds in (3, 5, 10):
-                for shared in (True, False):
-                    how = "shared" if shared else "own"
-                    row[f"{seeds} seeds, {how}"] = coverage(numbers, influences[key], seeds, shared)
-            rows.append(row)
-        print(f"\n{method}: {TARGETS} targets, {SETS} sets of {MODELS} shadow models\n")
+        for name, values in found.items():
+            of_sets, of_targets = components(values)
+            row = {"number": name, "mean": values.mean(), "sd of sets": of_sets, "sd of targets": of_targets}
+            covers = {f"{seeds} seeds": coverage(of_sets, of_targets, seeds) for seeds in (3, 5, 10)}
+            rows.append(row | covers)
+        print(f"\n{title}: {TARGETS} targets, {SETS} sets of {MODELS} shadow models\n")
         print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".4f"))
 
 

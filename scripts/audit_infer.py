@@ -9,10 +9,11 @@ with job(snakemake):
     from robustmia.files.tables import write_table
     from robustmia.inference.attacks.base import load_attacks
     from robustmia.inference.evaluate import load_columns
+    from robustmia.inference.settings import AttackSettings
 
     spec = snakemake.params.spec
     audited = AuditedSignals.load(snakemake.input.signals)
-    attacks = load_attacks(spec["strategies"], spec["targeted_classifier"])
+    attacks = load_attacks(spec["strategies"], AttackSettings(**spec["attacks"]))
     columns = load_columns(spec["columns"])
     tables = audit_tables(spec["identity"], audited, attacks, columns, spec["in_verified_ball"])
     write_table(tables.membership_inference, snakemake.output.membership_inference)

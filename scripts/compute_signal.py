@@ -8,4 +8,4 @@ with job(snakemake):
 
     spec = snakemake.params.spec
     target = TargetModel.open(spec, **snakemake.input, threads=snakemake.threads)
-    target.logits(target.fitted(instantiate(spec["signal"]))).save(snakemake.output.logits)
+    target.logits(instantiate(spec["signal"])).save(snakemake.output.logits)

@@ -11,6 +11,7 @@ with job(snakemake):
     from robustmia.files.tables import write_table
     from robustmia.inference.attacks.base import load_attacks
     from robustmia.inference.evaluate import evaluate, load_columns
+    from robustmia.inference.settings import AttackSettings
 
     spec, split = snakemake.params.spec, Split.load(snakemake.input.split)
     names, rows = spec["signals"], np.concatenate([split.members, split.nonmembers])
@@ -19,7 +20,7 @@ with job(snakemake):
         spec["identity"],
         signals,
         rows,
-        load_attacks(spec["strategies"], spec["targeted_classifier"]),
+        load_attacks(spec["strategies"], AttackSettings(**spec["attacks"])),
         load_columns(spec["columns"]),
         spec["own_verifier"],
         spec["in_verified_ball"],

@@ -18,7 +18,8 @@ from robustmia.inference.decisions import Scores
 from robustmia.inference.evaluate import Results, evaluate, load_columns
 from robustmia.inference.metrics import auc
 from robustmia.inference.record_results import RecordResults
-from robustmia.shadow.split import draw_half
+from robustmia.inference.settings import AttackSettings
+from robustmia.shadow.split import shadow_split
 
 IDENTITY = {"dataset": "d", "run": "r", "method": "m", "seed": 4}
 
@@ -118,7 +119,7 @@ def _bounds_above(z: np.ndarray, slack: float) -> np.ndarray:
 
 def all_attacks() -> list[Attack]:
     """Those of the registry."""
-    return load_attacks(list(STRATEGIES.values()), "logistic")
+    return load_attacks(list(STRATEGIES.values()), AttackSettings())
 
 
 def evaluated(
@@ -158,18 +159,20 @@ def world(
         return difficulty + shift * members + random.normal(size=members.shape)
 
     labels = random.integers(4, size=records)
-    return ShadowView(scores(is_member), scores(in_mask), in_mask, labels, ~is_member), is_member
+    used = np.ones(in_mask.shape, bool)
+    return ShadowView(scores(is_member), scores(in_mask), in_mask, used, labels, ~is_member), is_member
 
 
-def halves(labels: np.ndarray, models: int) -> np.ndarray:
-    """The members that shadow models really have, bool [R, n]."""
-    return np.array([np.isin(np.arange(len(labels)), draw_half(labels, model).members) for model in range(models)])
+def in_masks(labels: np.ndarray, models: int, part: float = 0.5) -> np.ndarray:
+    """The members that shadow models really have, a part of all records, bool [R, n]."""
+    members, rows = part * len(labels), np.arange(len(labels))
+    return np.array([np.isin(rows, shadow_split(labels, round(members), model).members) for model in range(models)])
 
 
-def complementary_world(records: int, models: int, seed: int) -> tuple[ShadowView, np.ndarray]:
-    """As `world` without a shift, with the halves that shadow models really have."""
+def real_world(records: int, models: int, seed: int, part: float = 0.5) -> tuple[ShadowView, np.ndarray]:
+    """As `world` without a shift, with the members that shadow models really have."""
     view, is_member = world(0.0, records=records, models=models, seed=seed)
-    return replace(view, in_mask=halves(np.zeros(records, int), models)[::-1]), is_member
+    return replace(view, in_mask=in_masks(np.zeros(records, int), models, part)[::-1]), is_member
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,7 @@ class ShadowedSignals:
         random = np.random.default_rng(0)
         records, classes = 600, 3
         labels = random.integers(classes, size=records)
-        in_mask, is_member = halves(labels, 8), np.arange(records) < 300
+        in_mask, is_member = in_masks(labels, 8), np.arange(records) < 300
 
         def logits(members: np.ndarray, leak: float) -> np.ndarray:
             z = random.normal(size=(*members.shape, classes))

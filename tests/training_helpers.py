@@ -21,8 +21,8 @@ from robustmia.data.records import Records
 from robustmia.data.split import Split
 from robustmia.methods.base import Method, Progress, Step
 from robustmia.models.device import Generators
-from robustmia.settings import chosen
-from robustmia.shadow.split import draw_half
+from robustmia.settings import SplitSettings, chosen
+from robustmia.shadow.split import shadow_splits
 from robustmia.training.loop import Trainer
 from robustmia.training.settings import TrainingSettings
 
@@ -105,7 +105,7 @@ class Watched:
 
 
 def shadow_records() -> Records:
-    """301 digits, so that the halves of shadow models differ by one record."""
+    """301 digits, of which shadow models are trained on about half."""
     digits = Digits(name="digits").load(Path("nowhere"))
     return Records(digits.images[:301], digits.labels[:301], digits.class_names)
 
@@ -115,13 +115,14 @@ def shadow_spec_of(method: str, models: int = 4, architecture: dict | None = Non
     settings = {"monitor": None, "augmentation": {}, "epochs": 3, "batch_size": 32, **training}
     spec = tiny_spec(method, architecture or {"name": "small_cnn", "width": 3}, **settings)
     del spec["seed"]
-    return spec | {"models": list(range(models))}
+    return spec | {"models": list(range(models)), "split": SplitSettings(member_fraction=0.5).model_dump()}
 
 
 def half_trainer(spec: dict, seed: int = 1, checkpoint: Path = Path("x.pt"), model: int = 0) -> Trainer:
     """A training on the members of a shadow model, of any seed."""
     records = shadow_records()
-    return Trainer.of_spec(spec | {"seed": seed}, records, draw_half(records.labels, model), checkpoint, CPU, "t")
+    split = shadow_splits(spec | {"models": [model]}, records)[model]
+    return Trainer.of_spec(spec | {"seed": seed}, records, split, checkpoint, CPU, "t")
 
 
 STOPPED = """

@@ -28,6 +28,7 @@ from robustmia.inference.scores import (
     negative_modified_entropy,
     negative_modified_entropy_of_probabilities,
 )
+from robustmia.inference.settings import AttackSettings
 
 
 def ours(**changes: object) -> dict:
@@ -52,7 +53,7 @@ def test_the_authors_files_give_the_published_accuracies(method):
     path = shared("reference", "song2019", f"yale_{method}.npz")
     audited = read_predictions(PredictionsAudit(predictions=path))
     notes = audited.notes
-    attacks = load_attacks(list(STRATEGIES.values()), "logistic")
+    attacks = load_attacks(list(STRATEGIES.values()), AttackSettings())
     tables = audit_tables(AUDITED, audited, attacks, load_columns(list(COLUMNS.values())))
     membership, robustness = tables.membership_inference, tables.robustness
     with shared("reference", "published_results.csv").open() as file:
@@ -118,7 +119,9 @@ def test_a_score_that_knows_no_probabilities_is_left_out_where_there_are_none_bu
     for arrays in (theirs(), ours()):
         signal = read(tmp_path, arrays).signals["benign"]
         seen = Observation.of("benign", signal, EvaluationSet.of(signal, None))
-        names.append([result.strategy for result in run_attacks([IB(), LargestLogit()], [seen])])
+        names.append(
+            [result.strategy for result in run_attacks([IB(AttackSettings()), LargestLogit(AttackSettings())], [seen])]
+        )
     assert names == [["I_B"], ["I_B", "mine"]]
 
 

@@ -15,6 +15,7 @@ from robustmia.errors import DamagedError
 from robustmia.files.signals import SignalLogits, VerifiedBounds
 from robustmia.inference.attacks.base import load_attacks
 from robustmia.inference.evaluate import load_columns
+from robustmia.inference.settings import AttackSettings
 from robustmia.inference.soundness import SoundnessError
 
 NOTES = ["The rows are what they are."]
@@ -51,7 +52,7 @@ def audited(given: dict[str, SignalLogits]) -> AuditedSignals:
 
 
 def tables(given: dict[str, SignalLogits], in_verified_ball=("benign", "adversarial", "targeted")):
-    attacks = load_attacks(list(STRATEGIES.values()), "logistic")
+    attacks = load_attacks(list(STRATEGIES.values()), AttackSettings())
     return audit_tables(AUDITED, audited(given), attacks, load_columns(list(COLUMNS.values())), in_verified_ball)
 
 

@@ -100,7 +100,6 @@ BAD: dict[str, tuple[dict, str, tuple[str, ...]]] = {
     "seeds not in a list": ({"seeds": 3}, "seeds", ("3", "a list")),
     "negative seed": ({"seeds": [-1]}, "seeds.0", ("-1",)),
     "too few shadow models": ({"shadow_models": 4}, "shadow_models", ("4", "6")),
-    "an odd number of shadow models": ({"shadow_models": 7}, "shadow_models", ("7", "multiple of 2")),
     "everyone a member": (at(f"{DIGITS}.split.member_fraction", 1.0), f"{DIGITS}.split.member_fraction", ("1.0",)),
     "two rules for the split": (
         at(f"{DIGITS}.split.members_per_class", 5),

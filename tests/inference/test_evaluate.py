@@ -11,13 +11,14 @@ from robustmia.inference.attack_scores import AttackScores
 from robustmia.inference.attacks.base import Attack, Observation
 from robustmia.inference.evaluate import evaluate, load_columns
 from robustmia.inference.scores import log_odds
+from robustmia.inference.settings import AttackSettings
 from robustmia.inference.soundness import SoundnessError
 from synthetic import IDENTITY, Bounded, ShadowedSignals, all_attacks, evaluated, leaking_signal
 
 RULES = ("oracle", "split", "split_by_class")
 SHADOW_RULES = (*RULES, "shadow", "shadow_by_class")
 ON_LOG_ODDS_OF_SHADOWS = (
-    *("lira_online", "lira_online_fixed", "lira_offline", "lira_offline_fixed"),
+    *("lira_online", "lira_offline"),
     *("rmia_online", "rmia_offline", "privacy_risk"),
 )
 
@@ -178,7 +179,7 @@ class Again(Attack):
 
 def test_a_second_strategy_on_a_signal_counts_nothing_twice():
     signals = Bounded.draw().signals
-    results, _ = evaluated(signals, attacks=[*all_attacks(), Again()])
+    results, _ = evaluated(signals, attacks=[*all_attacks(), Again(AttackSettings())])
     table = results.membership_inference
     assert (table.strategy == "correctness").sum() == 2
     assert results.loss_histogram[results.loss_histogram.signal == "benign"].records.sum() == 70

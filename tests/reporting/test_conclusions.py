@@ -44,18 +44,18 @@ def test_no_leak_is_shown_where_every_interval_contains_chance():
 
 def test_the_numbers_of_seeds_are_those_of_the_table():
     table = comparison(0.55, 0.65, 0.56, seeds=5)
-    table.loc[table.run == "ibp", ["p_holm", "seeds_needed"]] = [0.3, 12]
+    table.loc[table.run == "ibp", ["significant", "seeds_needed"]] = [False, 12]
     words = " ".join(conclusions_text(table))
     assert "in four cases out of five: 12 for ibp (here: 5)" in words
-    table.loc[table.run == "pgd", ["p_holm", "seeds_needed"]] = [0.3, 700]
+    table.loc[table.run == "pgd", ["significant", "seeds_needed"]] = [False, 700]
     assert "12 for ibp, and over 100 for the others (here: 5)" in " ".join(conclusions_text(table))
     table.loc[table.run == "ibp", "seeds_needed"] = None
     assert "even 100 seeds would hardly show them" in " ".join(conclusions_text(table))
 
 
-def test_a_difference_is_significant_only_by_the_corrected_p_value():
+def test_a_difference_is_called_significant_only_where_the_table_says_so():
     table = comparison(0.55, 0.65, 0.55)
-    table.loc[table.run == "pgd", "p_holm"] = 0.06
+    table.loc[table.run == "pgd", "significant"] = False
     words = " ".join(conclusions_text(table))
     assert "significantly more" not in words
     assert "no significant difference is shown for pgd" in words

@@ -7,7 +7,7 @@ import torch
 
 from robustmia.files.weights import save_weights
 from robustmia.shadow.query import shadow_logits
-from robustmia.shadow.split import draw_half
+from robustmia.shadow.split import shadow_splits
 from robustmia.shadow.train import train_shadows
 from robustmia.signals.benign import Benign
 from training_helpers import CPU, half_trainer, shadow_records, shadow_spec_of
@@ -25,4 +25,4 @@ def test_shadow_models_are_asked_about_every_record_in_its_row(tmp_path):
     with torch.no_grad():
         expected = network(torch.from_numpy(records.images).float() / 255)
     np.testing.assert_allclose(seen.logits[1], expected, rtol=1e-4, atol=1e-5)
-    assert np.array_equal(np.flatnonzero(seen.in_mask[1]), draw_half(records.labels, 1).members)
+    assert np.array_equal(np.flatnonzero(seen.in_mask[1]), np.sort(shadow_splits(spec, records)[1].members))

@@ -2,21 +2,66 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 
-from robustmia.shadow.split import draw_half
+from robustmia.data.records import Records
+from robustmia.shadow.split import possible_members, shadow_split, shadow_splits
 
 
 @pytest.mark.parametrize("counts", [(50, 31, 7), (2, 2, 3)])
-def test_every_record_is_a_member_of_half_of_the_models_and_classes_are_shared_out(counts):
+@pytest.mark.parametrize(("part", "models"), [(0.5, 8), (0.787, 10), (0.3, 7)])
+def test_records_and_classes_are_shared_out(counts, part, models):
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(3), counts))
-    splits = [draw_half(labels, model) for model in range(8)]
+    members = round(part * len(labels))
+    splits = [shadow_split(labels, members, model) for model in range(models)]
     in_mask = np.array([np.isin(np.arange(len(labels)), split.members) for split in splits])
-    assert (in_mask.sum(axis=0) == 4).all()
-    assert all(abs(2 * len(split.members) - len(labels)) <= 1 for split in splits)
+    expected = models * members / len(labels)
+    assert set(in_mask.sum(axis=0)) <= {int(np.floor(expected)), int(np.ceil(expected))}
     for split in splits:
+        assert len(split.members) == members
         assert np.array_equal(np.sort(np.concatenate([split.members, split.nonmembers])), np.arange(len(labels)))
-        assert all(abs(2 * (labels[split.members] == k).sum() - counts[k]) <= 1 for k in range(3))
-    assert not np.array_equal(in_mask[0], in_mask[2])
-    assert np.array_equal(in_mask[0], ~in_mask[1])
+        shares = [(labels[split.members] == k).sum() - members * counts[k] / len(labels) for k in range(3)]
+        assert np.abs(shares).max() <= 2.5
+    assert len({tuple(split.members) for split in splits}) > models / 2
+
+
+def test_halves_of_an_even_number_are_complements_of_one_another_two_at_a_time():
+    labels = np.zeros(50, int)
+    splits = [shadow_split(labels, 25, model) for model in range(4)]
+    assert np.array_equal(splits[0].members, splits[1].nonmembers)
+    assert np.array_equal(splits[2].members, splits[3].nonmembers)
+    assert not np.array_equal(splits[0].members, splits[2].members)
+
+
+def of_target(split: dict, models: int, **more: int) -> dict:
+    nothing = dict.fromkeys(("member_fraction", "members_per_class", "max_members", "max_nonmembers"))
+    return {"models": list(range(models)), "split": nothing | split, **more}
+
+
+def faces() -> Records:
+    labels = np.sort(np.arange(2414) % 38)  # 63 or 64 images of each
+    names = tuple(map(str, range(38)))
+    return Records(np.zeros((len(labels), 1, 1, 1), np.uint8), labels, names)
+
+
+def test_shadow_models_have_as_many_members_as_a_target():
+    """1,900 of 2,414 records of Yale faces, of which ten models leave out each record twice."""
+    splits = shadow_splits(of_target({"members_per_class": 50}, 10, shadow_models=10), faces())
+    assert {len(split.members) for split in splits.values()} == {1900}
+    left_out = np.concatenate([split.nonmembers for split in splits.values()])
+    assert np.bincount(left_out, minlength=2414).min() == 2
+
+
+def test_too_few_to_share_out_the_records_have_the_nearest_number_and_say_so(caplog):
+    with caplog.at_level(logging.WARNING):
+        splits = shadow_splits(of_target({"members_per_class": 50}, 8, shadow_models=8), faces())
+    assert {len(split.members) for split in splits.values()} == {1810}
+    assert "trained on 1810 records each, target models on 1900" in caplog.text
+    assert "a higher number of shadow_models" in caplog.text
+    left_out = np.concatenate([split.nonmembers for split in splits.values()])
+    assert np.bincount(left_out, minlength=2414).min() == 2
+    assert possible_members(60_000, 1000, 8) == 15_000
+    assert possible_members(1797, 898, 6) == 898

@@ -104,7 +104,7 @@ def test_a_targeted_input_stays_in_the_ball_and_is_found_by_plain_pgd(target):
 def test_the_verified_signal_has_the_bounds_of_each_verifier_and_the_lowest(target, clip, tmp_path):
     names = ("crown", "dual", "interval")
     settings = Verified(name="verified", epsilon=0.02, clip_pixels=clip, verifiers=names)
-    signal = target.logits(target.fitted(settings))
+    signal = target.logits(settings)
     assert isinstance(signal, VerifiedBounds)
     for side, rows in (("members", SPLIT.members), ("nonmembers", SPLIT.nonmembers)):
         labels = torch.from_numpy(RECORDS.labels[rows])
@@ -142,7 +142,7 @@ def test_auto_takes_what_the_budget_affords_and_the_models_own_verifier_and_says
         assert (fitted.choice.tighter is None) == ("alpha_crown" in names)
         assert fitted.choice.in_words() in caplog.messages[-1]
         assert "for 1,000 records" in fitted.in_words()
-    bounds = target.logits(target.fitted(Verified(name="verified", epsilon=0.05, budget=1e-6)))
+    bounds = target.logits(Verified(name="verified", epsilon=0.05, budget=1e-6))
     assert bounds.tighter.tolist() == ["crown"] if target.own_verifier == "dual" else ["crown_interval"]
     assert bounds.tighter_seconds > bounds.seconds[0]
 
@@ -151,7 +151,7 @@ def test_bounds_that_overflow_verify_nothing_and_stay_numbers(target):
     for layer in target.model[:4]:
         if isinstance(layer, torch.nn.Conv2d):
             layer.weight.data *= 1e25
-    signal = target.logits(target.fitted(Verified(name="verified", epsilon=0.05)))
+    signal = target.logits(Verified(name="verified", epsilon=0.05))
     assert np.isfinite(signal.members_by_verifier).all()
     rows, labels = np.arange(300), signal.member_labels
     assert (signal.members_by_verifier[rows, :, labels] == 0).all()
@@ -168,7 +168,7 @@ def test_signals_are_computed_in_whole_float32(tmp_path, monkeypatch):
 
 
 def test_the_verified_signal_bounds_the_attacked_one(target):
-    verified = target.logits(target.fitted(Verified(name="verified", epsilon=0.05)))
+    verified = target.logits(Verified(name="verified", epsilon=0.05))
     attacked = target.logits(Adversarial(name="adversarial", epsilon=0.05))
     margins = attacked.members - attacked.members[np.arange(300), attacked.member_labels, None]
     assert (margins <= verified.members + 1e-4).all()

@@ -383,8 +383,7 @@ def test_after_all_edits_are_taken_back_nothing_is_to_be_done(smoke):
 def test_shadow_models_add_attacks_to_the_same_tables_figures_and_report(shadow):
     tables = results(shadow) / "tables"
     attacks = pd.read_csv(tables / "membership_inference.csv")
-    per_signal = {"lira_online", "lira_offline", "modified_entropy", "lira_online_fixed", "lira_offline_fixed"}
-    per_signal |= {"rmia_online", "rmia_offline", "privacy_risk"}
+    per_signal = {"lira_online", "lira_offline", "rmia_online", "rmia_offline", "modified_entropy", "privacy_risk"}
     own = {
         "benign": {"I_B", "correctness"},
         "adversarial": {"I_A", "correctness"},
@@ -443,8 +442,8 @@ def test_shadow_trainings_do_not_depend_on_signals():
     assert not [module for module in modules if ".signals" in module]
 
 
-def test_the_classifier_of_i_t_reruns_inference_alone(shadow):
-    (shadow.folder / "other.yaml").write_text(yaml.safe_dump(digits(targeted_classifier="random_forest")))
+def test_settings_of_attacks_rerun_inference_alone(shadow):
+    (shadow.folder / "other.yaml").write_text(yaml.safe_dump(digits(attacks={"targeted_classifier": "random_forest"})))
     rules = {job[0] for job in shadow.planned("tables", *SHADOW, "other.yaml")}
     assert "infer" in rules
     assert not {"train", "signal", "shadow_train", "shadow_signal"} & rules

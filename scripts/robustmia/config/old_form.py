@@ -9,7 +9,8 @@ from robustmia.errors import UserError, escape_control_characters
 
 # The path of each old key, with * for any name, and what to write.
 MOVED = {
-    "datasets.*.strong_attacks": "`shadow_models: 8` at the top level, `targeted_classifier` and `resources` in the data set",
+    "datasets.*.strong_attacks": "`shadow_models: 8` at the top level, `attacks` and `resources` in the data set",
+    "datasets.*.targeted_classifier": "`attacks: {targeted_classifier: ...}`",
     "datasets.*.signals.verified.memory_mib": "nothing: the memory is found by itself",
     "datasets.*.runs.*.method.domain": "nothing: boxes are the only domain",
     "datasets.*.runs.*.method.coefficient": "`inverse_gamma`",

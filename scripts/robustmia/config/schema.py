@@ -32,7 +32,7 @@ from robustmia.config.registry import (
     classes,
 )
 from robustmia.data.source import Source
-from robustmia.inference.settings import MIN_SHADOW_MODELS, Classifier
+from robustmia.inference.settings import MIN_SHADOW_MODELS, AttackSettings
 from robustmia.methods.base import Method
 from robustmia.models.networks.base import Network
 from robustmia.settings import FilePath, Settings, SplitSettings, ThreatModel
@@ -119,9 +119,7 @@ class DatasetSettings(Settings):
     signals: dict[Name, AnySignal] = Field(
         description="what the attacker sees, by name, each with its settings; `benign` and `adversarial` are needed"
     )
-    targeted_classifier: Classifier = Field(
-        "logistic", description="of I_T, one for each class: `logistic`, `random_forest` or `neural_network`"
-    )
+    attacks: AttackSettings = Field(AttackSettings(), description="settings of the attacks that have some")
     resources: ResourceSettings = Field(ResourceSettings(), description="size of jobs, and memory")
     runs: dict[Name, RunSettings] = Field(
         min_length=1, description="what is trained, by name; a run set to null is left out"
@@ -196,9 +194,9 @@ class Config(Settings):
     seeds: tuple[Seed, ...] = Field(
         (0,), min_length=1, description="each run is trained once for each seed, which also draws the split"
     )
-    shadow_models: Annotated[int, Field(ge=0, le=10_000, multiple_of=2)] = Field(
+    shadow_models: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0,
-        description="models trained for each run, each on half of all records, for the attacks that need them; even, 6 or more, "
+        description="models trained for each run, each on as many random records as a target, for the attacks that need them; 6 or more, "
         "or 0 for none",
     )
     datasets: dict[Name, DatasetSettings] = Field(

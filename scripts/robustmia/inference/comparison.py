@@ -133,7 +133,7 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 COLUMNS = (
     *("run", "method", "strongest", "seeds"),
     *("accuracy", "accuracy_sd", "accuracy_low", "accuracy_high", "interval_covers"),
-    *("difference", "difference_sd", "difference_low", "difference_high", "p", "p_holm", "seeds_needed"),
+    *("difference", "difference_sd", "difference_low", "difference_high", "p", "p_holm", "significant", "seeds_needed"),
 )
 
 
@@ -146,8 +146,8 @@ def compare(runs: dict[str, RunSummary]) -> pd.DataFrame:
     Returns:
         A row for each run. `accuracy`: mean over seeds, `accuracy_sd` over seeds, `accuracy_low` and `_high` its confidence interval,
         which covers what `interval_covers` says: `records and training`, or with one seed `records`. `difference` from natural
-        training, seed by seed, with its interval; `p` of the paired t-test over seeds, `p_holm` the same for all defenses together;
-        where that is not below 0.05, `seeds_needed` to show a difference of this size and spread in 80 % of all cases (empty: more
+        training, seed by seed, with its interval; `p` of the paired t-test over seeds, `p_holm` the same for all defenses together,
+        `significant` where that is below 0.05; where it is not, `seeds_needed` to show a difference of this size and spread in 80 % of all cases (empty: more
         than 1,000). Columns of the difference are empty for the natural run itself and without one; all but the first with one seed.
     """
     natural = next((run for run, summary in runs.items() if summary.method == "natural"), None)
@@ -162,8 +162,9 @@ def compare(runs: dict[str, RunSummary]) -> pd.DataFrame:
     tested = {run: difference for run, difference in differences.items() if difference.seeds > 1}
     p_values = np.array([difference.p_value() for difference in tested.values()])
     for (run, difference), p, p_holm in zip(tested.items(), p_values, holm(p_values), strict=True):
-        needed = None if p_holm < LEVEL else difference.seeds_needed(LEVEL / len(tested))
-        rows[run] |= {"p": p, "p_holm": p_holm, "seeds_needed": needed}
+        significant = bool(p_holm < LEVEL)
+        needed = None if significant else difference.seeds_needed(LEVEL / len(tested))
+        rows[run] |= {"p": p, "p_holm": p_holm, "significant": significant, "seeds_needed": needed}
     return pd.DataFrame(list(rows.values()), columns=COLUMNS)
 
 

@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field, PositiveFloat
+
+from robustmia.settings import Settings
+
 Classifier = Literal["logistic", "random_forest", "neural_network"]
-"""The kinds of classifiers of I_T."""
+LiRAVariance = Literal["global", "per_record"]
+LiRACentre = Literal["mean", "median"]
 MIN_SHADOW_MODELS = 6
-"""One of 6 that stands in for the target leaves two that were trained on a record, and two that were not."""
+LEAST_OF_A_KIND = 2
+"""Shadow models that are trained on a record, and that are not: one is left where another stands in for the target."""
 LEVEL = 0.05
 """Of tests, and 1 minus the confidence of intervals."""
+
+
+class AttackSettings(Settings):
+    """Settings of the attacks that have some; docs/inference.md says which published code each value equals."""
+
+    targeted_classifier: Classifier = Field(
+        "logistic", description="of I_T, one for each class: `logistic`, `random_forest` or `neural_network`"
+    )
+    lira_variance: LiRAVariance = Field(
+        "global",
+        description="of LiRA: `global`, one for all records, for few shadow models; or `per_record`, for 64 or more",
+    )
+    lira_centre: LiRACentre = Field("mean", description="of LiRA: `mean`, as in its paper, or `median`, as in its code")
+    rmia_gamma: PositiveFloat = Field(2.0, description="of RMIA: 2, as in its paper, or 1, as in its code")

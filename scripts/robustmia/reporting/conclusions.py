@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from robustmia.inference.settings import LEVEL
 from robustmia.reporting.labels import spaced
 
 FIRST_PAGE_COLUMNS = ["run", "strongest attack", "balanced accuracy (95 % CI)", "difference from natural", "p (Holm)"]
@@ -64,12 +63,13 @@ def _against_natural(tested: pd.DataFrame, ordered: pd.DataFrame) -> str:
             f"{first} the accuracy is different by {_names(tested, differences=True)}. With one seed nothing follows from this for other "
             "trainings, which would give other differences: list more seeds."
         )
+    significant = tested.significant.astype(bool)
     groups = (
-        ("more", tested[(tested.p_holm < LEVEL) & (tested.difference > 0)]),
-        ("less", tested[(tested.p_holm < LEVEL) & (tested.difference < 0)]),
+        ("more", tested[significant & (tested.difference > 0)]),
+        ("less", tested[significant & (tested.difference < 0)]),
     )
     said = [f"{_names(rows, differences=True)} {_verb(rows)} significantly {how}" for how, rows in groups if len(rows)]
-    rest = tested[~(tested.p_holm < LEVEL)]
+    rest = tested[~significant]
     if len(rest):
         said.append(f"no significant difference is shown for {_names(rest, differences=True)}")
     sentence = f"{first}: {'; '.join(said)}."
@@ -102,7 +102,7 @@ def _method(seeds: int) -> str:
     return (
         f"{chosen.format(models=' and models')} Confidence intervals cover training again, with another split and other initial weights, as well "
         f"as the sampling of records. p-values are of paired t-tests over the {seeds} seeds, corrected for the number of defenses (Holm); below "
-        f"{LEVEL:g} a difference is called significant."
+        "0.05 a difference is called significant."
     )
 
 

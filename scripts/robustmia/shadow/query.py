@@ -10,7 +10,7 @@ import torch
 from robustmia.data.records import Records
 from robustmia.files.signals import ShadowLogits
 from robustmia.shadow.naming import shadow_spec, weight_prefix
-from robustmia.shadow.split import draw_half
+from robustmia.shadow.split import shadow_splits
 from robustmia.signals.base import Signal
 from robustmia.signals.target_model import TargetModel
 
@@ -21,7 +21,7 @@ def shadow_logits(
     """A signal of all records by the shadow models that a spec names; perturbations are computed against each by itself.
 
     Args:
-        spec: `architecture` and the numbers of the `models`.
+        spec: `architecture`, and what `shadow_splits` takes.
         weights: the file of their weights, as `train_shadows` names them.
         records: all records of the data set.
         device: where everything happens.
@@ -30,10 +30,9 @@ def shadow_logits(
         UserError: the weights cannot be read, or are damaged.
     """
     logits, in_mask = [], []
-    for model in spec["models"]:
-        split = draw_half(records.labels, model)
+    for model, split in shadow_splits(spec, records).items():
         shadow = TargetModel.load(shadow_spec(spec, model), weights, records, split, device, weight_prefix(model))
-        sides = shadow.logits(shadow.fitted(signal))
+        sides = shadow.logits(signal)
         both = np.concatenate([sides.members, sides.nonmembers])
         rows = np.concatenate([split.members, split.nonmembers])
         logits.append(both[np.argsort(rows)])

@@ -2,24 +2,76 @@
 
 from __future__ import annotations
 
+import logging
+import math
+
 import numpy as np
 
-from robustmia.data.split import Split
+from robustmia.data.records import Records
+from robustmia.data.split import Split, draw_split
+from robustmia.inference.settings import LEAST_OF_A_KIND
+from robustmia.settings import SplitSettings
+
+logger = logging.getLogger(__name__)
 
 
-def draw_half(labels: np.ndarray, model: int) -> Split:
+def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
+    """The members and non-members of the shadow models that a spec names: as many members as a target has, if possible.
+
+    Args:
+        spec: the numbers of the `models`, the target's `split`, and `shadow_models`, how many there are in all, where so few may not be
+            able to share out the records then.
+        records: of the data set.
+    """
+    target = len(draw_split(records, SplitSettings(**spec["split"]), seed=0).members)  # the same for every seed
+    members = (
+        possible_members(len(records.labels), target, spec["shadow_models"]) if "shadow_models" in spec else target
+    )
+    if members != target:
+        logger.warning(
+            "shadow models are trained on %d records each, target models on %d: of %d shadow models, two have to be trained on each "
+            "record, and two not; a higher number of shadow_models allows more",
+            *(members, target, spec["shadow_models"]),
+        )
+    return {model: shadow_split(records.labels, members, model) for model in spec["models"]}
+
+
+def possible_members(records: int, target_members: int, models: int) -> int:
+    """The number of members nearest to the target's with which so many models share out the records."""
+    least = math.ceil(LEAST_OF_A_KIND * records / models)
+    return min(max(target_members, least), records - least)
+
+
+def shadow_split(labels: np.ndarray, members: int, model: int) -> Split:
     """Members and non-members of a shadow model.
 
-    Two models at a time, 0 and 1, 2 and 3, share out the records: a random half of each class to one, the rest to the other.
-    So of an even number of models exactly half have a record, halves are of one size within one record, and the first
-    models stay as they are when more are asked for.
+    The records are put in a random order, in which classes alternate, and the models leave out one block of it after the other; at its
+    end there is another order, in which the records of the block that was begun come last. So of R models with M of N records each,
+    every record is left out by R (N - M) / N, or the next whole number; and models stay as they are when more are asked for.
 
     Args:
         labels: [N], of all records of the data set.
+        members: M.
         model: the number of the shadow model, from 0.
     """
-    random = np.random.default_rng([2019, model // 2])
-    order = random.permutation(len(labels))
-    by_class = order[np.argsort(labels[order], kind="stable")]
-    halves = np.sort(by_class[::2]), np.sort(by_class[1::2])
-    return Split(halves[model % 2], halves[1 - model % 2], np.zeros(0, np.int64))
+    size = len(labels) - members
+    block, rest, orders = np.zeros(0, np.int64), np.zeros(0, np.int64), 0
+    for _ in range(model + 1):
+        block, rest = rest[:size], rest[size:]
+        if len(block) < size:
+            order = _alternating_order(labels, orders)
+            begun, fresh = np.isin(order, block), size - len(block)
+            order = np.concatenate([order[~begun], order[begun]])
+            block, rest, orders = np.concatenate([block, order[:fresh]]), order[fresh:], orders + 1
+    left_out = np.sort(block)
+    return Split(np.setdiff1d(np.arange(len(labels)), left_out), left_out, np.zeros(0, np.int64))
+
+
+def _alternating_order(labels: np.ndarray, number: int) -> np.ndarray:
+    """A random order of all records, every stretch of which has about the classes of all."""
+    random = np.random.default_rng([2019, number])
+    order, place = random.permutation(len(labels)), np.empty(len(labels))
+    for label in np.unique(labels):
+        theirs = order[labels[order] == label]
+        place[theirs] = (np.arange(len(theirs)) + random.random()) / len(theirs)
+    return np.argsort(place, kind="stable")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from robustmia.data.records import Records
 from robustmia.shadow.naming import shadow_spec, weight_prefix
-from robustmia.shadow.split import draw_half
+from robustmia.shadow.split import shadow_splits
 from robustmia.training.checkpoint import Checkpoint
 from robustmia.training.ensemble import Ensemble, can_be_batched, ensemble_trainer
 from robustmia.training.loop import Trainer
@@ -23,8 +23,8 @@ def train_shadows(
     """Train the shadow models that a spec names, one after the other or together; each goes on from its checkpoint.
 
     Args:
-        spec: as `Trainer.of_spec` takes it, without a seed, and with the numbers of the `models` and `train_batched`, whether
-            several are trained at once.
+        spec: as `Trainer.of_spec` takes it, without a seed; what `shadow_splits` takes; and `train_batched`, whether several are
+            trained at once.
         records: all records of the data set.
         checkpoint: what the checkpoints' names begin with.
         device: where everything happens.
@@ -43,20 +43,20 @@ def train_shadows(
         model: Trainer.of_spec(
             shadow_spec(spec, model),
             records,
-            draw_half(records.labels, model),
+            split,
             checkpoint.with_name(f"{checkpoint.stem}-{model}.pt"),
             device,
             f"{name}{model}",
         )
-        for model in spec["models"]
+        for model, split in shadow_splits(spec, records).items()
     }
-    for models in _trained_together(trainers, spec["train_batched"]):
+    together = spec["train_batched"] and all(map(can_be_batched, trainers.values()))
+    for models in [spec["models"]] if together else [[model] for model in spec["models"]]:
         training = trainers[models[0]]
         if len(models) > 1:
             key = hashlib.sha256(str(models).encode()).hexdigest()[:12]  # all their numbers may be too long for a name
             path = checkpoint.with_name(f"{checkpoint.stem}-ensemble{key}.pt")
-            together = [trainers[model] for model in models]
-            training = ensemble_trainer(together, path, f"{name}{models[0]}-{models[-1]}")
+            training = ensemble_trainer(list(trainers.values()), path, f"{name}{models[0]}-{models[-1]}")
         network, history = training.run()
         if isinstance(network, Ensemble):
             network.copy_to([trainers[model].model for model in models])
@@ -66,13 +66,3 @@ def train_shadows(
             histories.append(history.assign(model=model))
         checkpoints.append(training.checkpoint)
     return weights, pd.concat(histories, ignore_index=True), checkpoints
-
-
-def _trained_together(trainers: dict[int, Trainer], train_batched: bool) -> list[list[int]]:
-    """Models that are trained at once: if possible and asked for, all whose numbers of members are equal."""
-    if not train_batched or not all(map(can_be_batched, trainers.values())):
-        return [[model] for model in trainers]
-    sizes: dict[int, list[int]] = {}
-    for model, trainer in trainers.items():
-        sizes.setdefault(trainer.batches.records, []).append(model)
-    return list(sizes.values())

@@ -89,7 +89,8 @@ class TargetModel:
         return signal.for_model(self.model, images, self.own_verifier)
 
     def logits(self, signal: Signal) -> SignalLogits:
-        """The signal of every member and non-member; `signal` as `fitted` returns it."""
+        """The signal of every member and non-member."""
+        signal = self.fitted(signal)
         generator = generator_for(self.device, self.seed, "signal", signal.name)
         members, nonmembers = self.split.members, self.split.nonmembers
         logits = self._logits(signal, (members, nonmembers), generator)

@@ -6,6 +6,7 @@ from typing import Any
 
 from robustmia.config.registry import COLUMNS, STRATEGIES
 from robustmia.config.schema import Config
+from robustmia.inference.settings import LEAST_OF_A_KIND, AttackSettings
 from robustmia.settings import chosen
 from robustmia.signals.base import Signal
 from robustmia.workflow.code_digest import code_digest, digest
@@ -80,12 +81,22 @@ class Specs:
     # ------------------------------------------------------------ shadow models
 
     def shadow_train(self, dataset: str, run: str, batch: str) -> Spec:
-        """What the target's training has, without its split and seed, and without the monitor, which decides nothing."""
-        spec = self.train(dataset, run, "0")
-        del spec["split"], spec["seed"]
+        """What the target's training has, without its seed, and without the monitor, which decides nothing."""
+        spec = self.train(dataset, run, "0") | self._shadow_splits(dataset)
+        del spec["seed"]
         spec["training"] |= {"monitor": None}
         train_batched = self.config.datasets[dataset].resources.train_batched
         return spec | {"models": self.targets.shadow_jobs(dataset)[int(batch)], "train_batched": train_batched}
+
+    def _shadow_splits(self, dataset: str) -> Spec:
+        """What decides the records that shadow models are trained on; their number only where it may keep them from the target's."""
+        split, models = self.config.datasets[dataset].split, self.config.shadow_models
+        spec = {"split": split.model_dump(mode="json")}
+        least = (
+            (LEAST_OF_A_KIND + 0.5) / models if models else 0.0
+        )  # a half more, since the numbers of members of each class are rounded
+        part = split.member_fraction if split.max_members is None else None
+        return spec if part is not None and least <= part <= 1.0 - least else spec | {"shadow_models": models}
 
     def shadow_checkpoint(self, dataset: str, run: str, batch: str) -> str:
         """What the names of the checkpoints of a job's shadow models begin with: the same for each spec and code, whatever the job."""
@@ -94,7 +105,7 @@ class Specs:
         return self.paths.checkpoint(f"{dataset}-{run}-shadow", digest(spec, code_digest("shadow_train", spec)))
 
     def shadow_signal(self, dataset: str, run: str, batch: str, signal: str) -> Spec:
-        spec = self.signal(dataset, run, "0", signal)
+        spec = self.signal(dataset, run, "0", signal) | self._shadow_splits(dataset)
         del spec["seed"]
         return spec | {"models": self.targets.shadow_jobs(dataset)[int(batch)]}
 
@@ -108,7 +119,7 @@ class Specs:
             "shadow_models": self.config.shadow_models,
             "own_verifier": settings.runs[run].method.verifier,
             "in_verified_ball": _in_verified_ball(settings.signals),
-            **_inference(settings.targeted_classifier),
+            **_inference(settings.attacks),
         }
 
     def conclusions(self, dataset: str) -> Spec:
@@ -153,16 +164,16 @@ class Specs:
         return self.audit(audit) | {
             "identity": {"dataset": dataset, "run": audit, "method": "audited", "seed": None},
             "in_verified_ball": _in_verified_ball(settings.signals) if settings else [],
-            **_inference("logistic"),
+            **_inference(AttackSettings()),
         }
 
 
-def _inference(targeted_classifier: str) -> Spec:
+def _inference(attacks: AttackSettings) -> Spec:
     """The lists of what inference runs and writes, so that the job needs no registry."""
     return {
         "strategies": list(STRATEGIES.values()),
         "columns": list(COLUMNS.values()),
-        "targeted_classifier": targeted_classifier,
+        "attacks": attacks.model_dump(mode="json"),
     }
 
 

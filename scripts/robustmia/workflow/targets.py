@@ -42,13 +42,9 @@ class Targets:
         return [name for name in SIGNALS if name in self.config.datasets[dataset].signals]
 
     def shadow_jobs(self, dataset: str) -> list[list[int]]:
-        """The numbers of the shadow models that each job trains.
-
-        Of twice as many as fit into one job, those of even and those of odd number, whose halves of the records are of one size.
-        """
-        count, size = self.config.shadow_models, 2 * self.config.datasets[dataset].resources.shadow_models_per_job
-        groups = [list(range(first, min(first + size, count))) for first in range(0, count, size)]
-        return [group[odd::2] for group in groups for odd in (0, 1) if group[odd::2]]
+        """The numbers of the shadow models that each job trains."""
+        count, size = self.config.shadow_models, self.config.datasets[dataset].resources.shadow_models_per_job
+        return [list(range(first, min(first + size, count))) for first in range(0, count, size)]
 
     def figures(self, dataset: str) -> list[str]:
         """Figures that the data set's signals, and the shadow models if there are any, allow."""

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from robustmia.inference.attacks.lira import lira_offline, lira_online
+from robustmia.inference.attacks.lira import LiRAOffline, lira_offline, lira_online
+from robustmia.inference.settings import AttackSettings
 from synthetic import area, world
 
 
-@pytest.mark.parametrize("attack", [lira_online, lira_offline, partial(lira_online, fixed_variance=True)])
+@pytest.mark.parametrize("attack", [lira_online, lira_offline, partial(lira_online, variance="global")])
 def test_lira_nears_the_optimum_where_difficulty_hides_membership(attack):
     """Knowing each record's difficulty, members and non-members are two Gaussians a shift apart: AUC Phi(shift / sqrt 2)."""
     view, is_member = world(1.0, models=128)
@@ -44,18 +45,18 @@ def test_offline_lira_is_one_sided():
     assert area(two_sided, is_member) < area(lira_offline(view), is_member) - 0.08
 
 
-def test_a_fixed_variance_helps_with_few_shadow_models():
-    areas = {fixed: [] for fixed in (False, True)}
+def test_a_global_variance_helps_with_few_shadow_models():
+    areas = {"per_record": [], "global": []}
     for seed in range(5):
         view, is_member = world(1.0, models=4, seed=seed)
-        for fixed, found in areas.items():
-            found.append(area(lira_online(view, fixed_variance=fixed), is_member))
-    assert np.mean(areas[True]) > np.mean(areas[False]) + 0.01
+        for variance, found in areas.items():
+            found.append(area(lira_online(view, variance), is_member))
+    assert np.mean(areas["global"]) > np.mean(areas["per_record"]) + 0.01
 
 
-def test_a_fixed_variance_is_that_of_residuals_around_each_records_mean():
+def test_a_global_variance_is_that_of_residuals_around_each_records_mean():
     view, _ = world(1.0, records=2000, models=8)
-    score = lira_offline(view, fixed_variance=True)
+    score = lira_offline(view, variance="global")
     mean = np.where(~view.in_mask, view.shadow_scores, 0).sum(0) / 4
     deviation = (view.score - mean) / score
     assert np.ptp(deviation) < 1e-9
@@ -66,7 +67,7 @@ def test_lira_needs_two_shadow_models_on_either_side():
     view, _ = world(1.0, records=10, models=2)
     with pytest.raises(ValueError):
         lira_online(view)
-    assert np.isfinite(lira_offline(view, fixed_variance=True)).all()
+    assert np.isfinite(lira_offline(view, variance="global")).all()
 
 
 def test_a_constant_shadow_score_has_a_floor_under_its_deviation():
@@ -74,3 +75,15 @@ def test_a_constant_shadow_score_has_a_floor_under_its_deviation():
     still = view.shadow_scores.copy()
     still[:, 0] = 1.0
     assert np.isfinite(lira_online(replace(view, shadow_scores=still))).all()
+
+
+def test_with_the_median_it_stands_in_the_place_of_the_mean():
+    view, _ = world(1.0, records=5, models=8)
+    expected = []
+    for record in range(5):
+        out = view.shadow_scores[~view.in_mask[:, record], record]
+        deviation = np.sqrt(((out - np.median(out)) ** 2).sum() / 3)
+        expected.append((view.score[record] - np.median(out)) / deviation)
+    np.testing.assert_allclose(lira_offline(view, "per_record", "median"), expected)
+    attack = LiRAOffline(AttackSettings(lira_variance="per_record", lira_centre="median"))
+    np.testing.assert_array_equal(attack.scores(view), lira_offline(view, "per_record", "median"))

@@ -9,6 +9,7 @@ import pytest
 
 from robustmia.inference.attacks.rmia import RMIAOffline, rmia_offline, rmia_online, tuned_offset
 from robustmia.inference.attacks.shadow_view import ShadowView
+from robustmia.inference.settings import AttackSettings
 from synthetic import area, world
 
 
@@ -38,25 +39,25 @@ def test_rmia_is_the_share_of_the_population_below_by_more_than_gamma(gamma):
 
 def test_rmia_beats_a_threshold_where_difficulty_hides_membership():
     view, is_member = world(1.0, models=32)
-    for scores in (rmia_online(view), rmia_offline(view, tuned_offset(view))):
+    for scores in (rmia_online(view, 2.0), rmia_offline(view, tuned_offset(view, 2.0), 2.0)):
         assert area(scores, is_member) > area(view.score, is_member) + 0.1
 
 
 def test_the_offset_is_tuned_without_the_targets_labels_and_scores():
     view, is_member = world(1.0, records=500, models=8)
     other = replace(view, score=view.score[::-1].copy(), population=is_member)
-    assert tuned_offset(view) == tuned_offset(other)
+    assert tuned_offset(view, 2.0) == tuned_offset(other, 2.0)
 
 
 def test_rmia_without_non_members_is_an_error():
     view, _ = world(1.0, records=20, models=4)
     with pytest.raises(ValueError):
-        rmia_online(replace(view, population=np.zeros(20, bool)))
+        rmia_online(replace(view, population=np.zeros(20, bool)), 2.0)
 
 
 def test_offline_rmia_has_the_offset_that_was_tuned_on_the_view_it_was_prepared_with():
     view, _ = world(1.0, records=300, models=8)
-    tuned = tuned_offset(view)
-    np.testing.assert_array_equal(RMIAOffline().prepare(view)(view), rmia_offline(view, tuned))
+    tuned, attack = tuned_offset(view, 1.5), RMIAOffline(AttackSettings(rmia_gamma=1.5))
+    np.testing.assert_array_equal(attack.prepare(view)(view), rmia_offline(view, tuned, 1.5))
     stand_in = view.of_shadow(1)
-    np.testing.assert_array_equal(RMIAOffline().prepare(view)(stand_in), rmia_offline(stand_in, tuned))
+    np.testing.assert_array_equal(attack.prepare(view)(stand_in), rmia_offline(stand_in, tuned, 1.5))

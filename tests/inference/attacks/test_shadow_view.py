@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from robustmia.inference.attacks.shadow_view import others_of
-from synthetic import complementary_world, world
+from synthetic import real_world, world
 
 
 def test_a_shadow_model_in_the_targets_place_is_attacked_with_the_others():
@@ -13,12 +14,18 @@ def test_a_shadow_model_in_the_targets_place_is_attacked_with_the_others():
     stand_in = view.of_shadow(2)
     assert np.array_equal(stand_in.score, view.shadow_scores[2])
     assert np.array_equal(stand_in.population, ~view.in_mask[2])
-    assert np.array_equal(stand_in.shadow_scores, np.delete(view.shadow_scores, 2, axis=0))
-    assert np.array_equal(stand_in.in_mask, np.delete(view.in_mask, 2, axis=0))
+    assert np.array_equal(stand_in.used, others_of(view.in_mask, 2))
+    assert not stand_in.trained(True)[2].any()
+    assert not (stand_in.trained(True) & stand_in.trained(False)).any()
+    assert np.array_equal(stand_in.trained(True) | stand_in.trained(False), stand_in.used)
 
 
-def test_the_others_are_all_but_a_model_and_its_complement():
-    view, _ = complementary_world(40, 6, 0)
-    others = others_of(view.in_mask, 1)
-    assert others.tolist() == [False, False, True, True, True, True]
-    assert (view.in_mask[others].sum(axis=0) == 2).all()
+@pytest.mark.parametrize(("models", "part"), [(6, 0.5), (8, 0.5), (8, 0.75), (10, 0.787)])
+def test_the_others_are_as_many_of_each_kind_for_its_members_as_for_other_records(models, part):
+    """Of each record, of both kinds one fewer than there are."""
+    view, _ = real_world(400, models, 0, part)
+    trained = view.in_mask.sum(axis=0)
+    for model in range(models):
+        used = others_of(view.in_mask, model)
+        assert np.array_equal((view.in_mask & used).sum(axis=0), trained - 1)
+        assert np.array_equal((~view.in_mask & used).sum(axis=0), models - trained - 1)

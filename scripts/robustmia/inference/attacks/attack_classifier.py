@@ -40,7 +40,7 @@ class IT(TargetedAttack):
         """The mean probability of membership; the decisions are those of the classifiers."""
         records = seen.records
         x = features(seen.logits, records.labels)
-        probability, decided = cross_fitted(self.targeted_classifier, x, records.is_member, records.labels)
+        probability, decided = cross_fitted(self.settings.targeted_classifier, x, records.is_member, records.labels)
         return AttackScores(seen.signal, self.name, probability, records, own_decisions={"split": decided})
 
 
@@ -57,14 +57,12 @@ class ITShadow(TargetedAttack):
         in_mask, labels = seen.records.in_mask, seen.records.labels
         of_shadows = np.array([features(logits, labels) for logits in seen.shadow_logits])
 
-        def probability(x: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-            shadow_labels = np.tile(labels, int(fitted.sum()))
-            shadow_x = of_shadows[fitted].reshape(len(shadow_labels), -1)
-            return fitted_on_shadows(
-                self.targeted_classifier, x, labels, shadow_x, in_mask[fitted].ravel(), shadow_labels
-            )
+        classifier, shadow_labels = self.settings.targeted_classifier, np.broadcast_to(labels, in_mask.shape)
 
-        scores = probability(features(seen.logits, labels), np.ones(len(of_shadows), bool))
+        def probability(x: np.ndarray, used: np.ndarray) -> np.ndarray:
+            return fitted_on_shadows(classifier, x, labels, of_shadows[used], in_mask[used], shadow_labels[used])
+
+        scores = probability(features(seen.logits, labels), np.ones(in_mask.shape, bool))
         shadow_scores = [probability(x, others_of(in_mask, model)) for model, x in enumerate(of_shadows)]
         return seen.result(self.name, scores, np.array(shadow_scores))
 

@@ -14,7 +14,7 @@ from robustmia.files.signals import SignalLogits, SignalProbabilities
 from robustmia.inference.attack_scores import AttackScores, EvaluationSet
 from robustmia.inference.attacks.shadow_view import ShadowView
 from robustmia.inference.scores import log_odds
-from robustmia.inference.settings import MIN_SHADOW_MODELS, Classifier
+from robustmia.inference.settings import LEAST_OF_A_KIND, MIN_SHADOW_MODELS, AttackSettings
 
 OWN_VERIFIED = "own_verified"
 """The verified signal under the verifier that the model was trained with, beside the one under the tightest bound."""
@@ -50,7 +50,9 @@ class Observation:
         assert self.records.in_mask is not None
         shadow_scores = np.array([log_odds(logits, self.records.labels) for logits in self.shadow_logits])
         score = log_odds(self.logits, self.records.labels)
-        return ShadowView(score, shadow_scores, self.records.in_mask, self.records.labels, ~self.records.is_member)
+        in_mask = self.records.in_mask
+        used, population = np.ones(in_mask.shape, bool), ~self.records.is_member
+        return ShadowView(score, shadow_scores, in_mask, used, self.records.labels, population)
 
     def result(self, strategy: str, scores: np.ndarray, shadow_scores: np.ndarray | None = None) -> AttackScores:
         """What an attack returns."""
@@ -61,14 +63,14 @@ class Attack:
     """One strategy. A subclass has a name and defines `on_signal`, or `on_all` if it needs the other attacks' scores.
 
     Args:
-        targeted_classifier: the kind of classifier, for an attack that fits one.
+        settings: of all attacks, from which each takes its own.
     """
 
     name: ClassVar[str]
     needs_shadow_models: ClassVar[bool] = False
 
-    def __init__(self, targeted_classifier: Classifier = "logistic"):
-        self.targeted_classifier = targeted_classifier
+    def __init__(self, settings: AttackSettings):
+        self.settings = settings
 
     def applies_to(self, signal: str) -> bool:
         """Whether the attack is run on this signal; by default on every one."""
@@ -104,20 +106,20 @@ class ShadowAttack(Attack):
         return seen.result(self.name, scores(view), np.array(shadow_scores))
 
 
-def load_attacks(paths: Iterable[str], targeted_classifier: Classifier) -> list[Attack]:
+def load_attacks(paths: Iterable[str], settings: AttackSettings) -> list[Attack]:
     """The attacks of a list of "module:Class"."""
-    return [resolve_name(path)(targeted_classifier) for path in paths]
+    return [resolve_name(path)(settings) for path in paths]
 
 
 def run_attacks(attacks: Sequence[Attack], observations: Sequence[Observation]) -> list[AttackScores]:
     """Every attack on every signal that it applies to; those that need shadow models only where there are some.
 
     Raises:
-        ValueError: fewer than 6 shadow models, or a record that not half of them were trained on.
+        ValueError: fewer than 6 shadow models, or a record that fewer than 2 were trained on, or were not.
     """
     in_mask = observations[0].records.in_mask
     if in_mask is not None:
-        _require_balanced(in_mask)
+        _require_enough(in_mask)
     runnable = [attack for attack in attacks if in_mask is not None or not attack.needs_shadow_models]
     results = [
         result
@@ -129,9 +131,9 @@ def run_attacks(attacks: Sequence[Attack], observations: Sequence[Observation]) 
     return [*results, *(result for attack in runnable if (result := attack.on_all(results)) is not None)]
 
 
-def _require_balanced(in_mask: np.ndarray) -> None:
-    models = len(in_mask)
-    if models < MIN_SHADOW_MODELS or (2 * in_mask.sum(axis=0) != models).any():
+def _require_enough(in_mask: np.ndarray) -> None:
+    models, trained = len(in_mask), in_mask.sum(axis=0)
+    if models < MIN_SHADOW_MODELS or min(trained.min(), (models - trained).min()) < LEAST_OF_A_KIND:
         raise ValueError(
-            f"{models} shadow models; at least {MIN_SHADOW_MODELS} are needed, with each record a member of half of them"
+            f"{models} shadow models; at least {MIN_SHADOW_MODELS} are needed, of which two are trained on each record and two not"
         )

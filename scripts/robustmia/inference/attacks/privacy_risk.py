@@ -1,4 +1,4 @@
-"""The privacy risk score (Song and Mittal 2021, arXiv 2003.10595)."""
+"""A privacy risk score after Song and Mittal (2021, arXiv 2003.10595)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ class PrivacyRisk(ShadowAttack):
 
 
 def privacy_risk(view: ShadowView) -> np.ndarray:
-    """P(s | in, y) / (P(s | in, y) + P(s | out, y)) from histograms of shadow models' scores (Song and Mittal 2021, equation 9).
+    """P(s | in, y) / (P(s | in, y) + P(s | out, y)) from histograms of shadow models' scores, after Song and Mittal (2021, equation 9).
 
-    20 bins for each class, with as many shadow scores each, and one count added to each bin.
+    The ratio is theirs. The bins are not: 20 of the log odds for each class, with as many shadow scores each, and one count added to each,
+    where their code has 5 of equal width in the logarithm of the modified entropy, not smoothed, and takes the next bin for an empty one.
     """
     risk = np.empty(len(view.score))
     for label in np.unique(view.labels):
         theirs = view.labels == label
-        scores, is_member = view.shadow_scores[:, theirs].ravel(), view.in_mask[:, theirs].ravel()
+        used = view.used[:, theirs]
+        scores, is_member = view.shadow_scores[:, theirs][used], view.in_mask[:, theirs][used]
         edges = np.unique(np.quantile(scores, np.linspace(0.0, 1.0, BINS + 1)))[1:-1]
         likelihoods = []
         for side in (is_member, ~is_member):

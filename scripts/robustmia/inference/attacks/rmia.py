@@ -12,7 +12,6 @@ from robustmia.inference.attacks.shadow_view import ShadowView
 from robustmia.inference.metrics import auc
 from robustmia.inference.scores import probability
 
-GAMMA = 2.0  # of Zarifzadeh et al. 2024
 OFFSETS = np.linspace(0.0, 1.0, 11)
 
 
@@ -23,7 +22,7 @@ class RMIAOnline(ShadowAttack):
 
     def scores(self, view: ShadowView) -> np.ndarray:
         """The part of the population that each record dominates, [n] in [0, 1]."""
-        return rmia_online(view)
+        return rmia_online(view, self.settings.rmia_gamma)
 
 
 class RMIAOffline(ShadowAttack):
@@ -33,10 +32,11 @@ class RMIAOffline(ShadowAttack):
 
     def prepare(self, view: ShadowView) -> Callable[[ShadowView], np.ndarray]:
         """With the offset that does best on the shadow models."""
-        return partial(rmia_offline, offset=tuned_offset(view))
+        gamma = self.settings.rmia_gamma
+        return partial(rmia_offline, offset=tuned_offset(view, gamma), gamma=gamma)
 
 
-def rmia_online(view: ShadowView, gamma: float = GAMMA) -> np.ndarray:
+def rmia_online(view: ShadowView, gamma: float) -> np.ndarray:
     """The part of a population z with (p(x | theta) / p(x)) / (p(z | theta) / p(z)) > gamma (Zarifzadeh et al. 2024, equation 2).
 
     p(x) is the mean of the probabilities over shadow models trained with x and without it, both alike in weight. The
@@ -46,7 +46,7 @@ def rmia_online(view: ShadowView, gamma: float = GAMMA) -> np.ndarray:
     return _dominated_share(view, 0.5 * (members + nonmembers), gamma)
 
 
-def rmia_offline(view: ShadowView, offset: float, gamma: float = GAMMA) -> np.ndarray:
+def rmia_offline(view: ShadowView, offset: float, gamma: float) -> np.ndarray:
     """RMIA with shadow models without the record alone: p(x) = ((1 + a) p_out(x) + 1 - a) / 2 (their appendix B.2.2).
 
     Args:
@@ -56,13 +56,13 @@ def rmia_offline(view: ShadowView, offset: float, gamma: float = GAMMA) -> np.nd
     return _dominated_share(view, 0.5 * ((1.0 + offset) * nonmembers + 1.0 - offset), gamma)
 
 
-def tuned_offset(view: ShadowView) -> float:
+def tuned_offset(view: ShadowView, gamma: float) -> float:
     """The a in 0, 0.1, ..., 1 with the highest mean AUC where shadow models stand in for the target, whose labels are not used."""
 
     def mean_auc(offset: float) -> float:
         areas = []
         for model in range(len(view.shadow_scores)):
-            scores = rmia_offline(view.of_shadow(model), offset)
+            scores = rmia_offline(view.of_shadow(model), offset, gamma)
             areas.append(auc(scores[view.in_mask[model]], scores[~view.in_mask[model]]))
         return float(np.mean(areas))
 
@@ -70,7 +70,7 @@ def tuned_offset(view: ShadowView) -> float:
 
 
 def _mean_probability(view: ShadowView, members: bool) -> np.ndarray:
-    chosen = view.in_mask if members else ~view.in_mask
+    chosen = view.trained(members)
     return np.where(chosen, probability(view.shadow_scores), 0.0).sum(axis=0) / chosen.sum(axis=0)
 
 
