@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import yaml
 from robustmia.config.reading import read_config
 from robustmia.errors import UserError
 from robustmia.workflow.paths import Paths, filled
+from robustmia.workflow.recorded import RECORDED, comparison_in_words
 
 
 def summary(config_path: str | Path) -> str:
-    """The paper's table of each data set, the conclusions in words, and the paths of the results.
+    """The paper's table of each data set, the conclusions in words, how they compare with the recorded run, and the paths of the results.
 
     Raises:
         UserError: the configuration is not valid, or the tables are not there yet.
@@ -27,7 +29,11 @@ def summary(config_path: str | Path) -> str:
         if not table.exists():
             raise UserError(f"{table}: not there yet; run make run")
         words = conclusions.read_text(encoding="utf-8").split("\n\n")[1:-1]  # without how they were found
-        parts += [f"{dataset}\n\n{table.read_text(encoding='utf-8')}", *(f"{paragraph}\n" for paragraph in words)]
+        words.append(comparison_in_words(config, dataset, json.loads(RECORDED.read_text(encoding="utf-8"))))
+        parts += [
+            f"{dataset}\n\n{table.read_text(encoding='utf-8')}",
+            *(f"{paragraph}\n" for paragraph in words if paragraph),
+        ]
     results = config.results_dir
     where = {"tables": results / "tables", "figures": results / "figures", "report": paths.report}
     return "\n".join(["", *parts, *(f"{name:8} {path}" for name, path in where.items())])
