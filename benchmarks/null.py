@@ -25,7 +25,7 @@ from robustmia.config.registry import STRATEGIES
 from robustmia.files.signals import SignalLogits
 from robustmia.inference.attack_scores import EvaluationSet, threshold_all
 from robustmia.inference.attacks.base import Observation, load_attacks, run_attacks
-from robustmia.inference.comparison import RunDecisions, RunSummary, compare
+from robustmia.inference.comparison import RunSummary, compare
 from robustmia.inference.over_seeds import over_seeds_table
 from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import AttackSettings
@@ -83,10 +83,9 @@ def experiment(number: int, folder: Path) -> pd.DataFrame:
 
 def _compared(runs: Results) -> pd.DataFrame:
     """The strongest attack of each run, and its difference from the first."""
-    records = sum(len(rows) for rows in (runs[0][0].rows,))
+    records = len(runs[0][0].rows)
     summaries = {
-        f"run{n}": RunSummary.of("natural" if n == 0 else "defense", RunDecisions.of(run, records))
-        for n, run in enumerate(runs)
+        f"run{n}": RunSummary.of("natural" if n == 0 else "defense", run, records) for n, run in enumerate(runs)
     }
     table = compare(summaries)
     named = table.rename(columns={"accuracy": "mean", "accuracy_low": "low", "accuracy_high": "high"})

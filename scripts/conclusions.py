@@ -9,7 +9,7 @@ with job(snakemake):
     from robustmia.data.split import duplicates, duplicates_in_words
     from robustmia.files.atomic import write_text
     from robustmia.files.tables import write_table
-    from robustmia.inference.comparison import RunDecisions, RunSummary, compare
+    from robustmia.inference.comparison import RunSummary, compare
     from robustmia.inference.over_seeds import over_seeds_table
     from robustmia.inference.record_results import RecordResults
     from robustmia.reporting.conclusions import conclusions_table, conclusions_text
@@ -21,7 +21,7 @@ with job(snakemake):
         "methods"
     ].items():  # one after the other: the results of one run, and of the natural one, have to fit
         results = [RecordResults.load(next(files)) for _ in spec["seeds"]]
-        runs[run] = RunSummary.of(method, RunDecisions.of(results, len(images)))
+        runs[run] = RunSummary.of(method, results, len(images))
         over_seeds.append(over_seeds_table(run, method, results, natural, len(images)))
         if run == spec["natural"]:
             natural = results

@@ -13,7 +13,7 @@ from robustmia.files.signals import ShadowSignals, SignalLogits, VerifiedBounds
 from robustmia.inference.attack_scores import EvaluationSet
 from robustmia.inference.attacks.base import Attack, load_attacks
 from robustmia.inference.attacks.shadow_view import ShadowView
-from robustmia.inference.comparison import RunDecisions, RunSummary, compare
+from robustmia.inference.comparison import RunSummary, compare
 from robustmia.inference.decisions import Scores
 from robustmia.inference.evaluate import Results, evaluate, load_columns
 from robustmia.inference.metrics import auc
@@ -234,16 +234,16 @@ def record_results(seed: int, leaks: dict[str, float], members: int = 500, sourc
     return RecordResults(rows, rows % 10, is_member, attacks, scores, scores / 1.1, np.array(list(leaks)), decisions)
 
 
-def run_decisions(leaks: dict[str, float], seeds: int = 3, source: int = 0) -> RunDecisions:
-    """Those of a run with several seeds."""
-    return RunDecisions.of([record_results(seed, leaks, source=source) for seed in range(seeds)], RECORDS)
+def run_summary(method: str, leaks: dict[str, float], seeds: int = 3, source: int = 0) -> RunSummary:
+    """That of a run with several seeds."""
+    return RunSummary.of(method, [record_results(seed, leaks, source=source) for seed in range(seeds)], RECORDS)
 
 
 def comparison(natural: float, pgd: float, ibp: float, seeds: int = 3) -> pd.DataFrame:
     """Three runs, named like their methods, whose strongest attack has about the accuracies given."""
     leaks = {"natural": natural, "pgd": pgd, "ibp": ibp}
     runs = {
-        run: run_decisions({"s/a/split": leak, "s/b/fixed": 0.5}, seeds, source)
+        run: run_summary(run, {"s/a/split": leak, "s/b/fixed": 0.5}, seeds, source)
         for source, (run, leak) in enumerate(leaks.items())
     }
-    return compare({run: RunSummary.of(run, found) for run, found in runs.items()})
+    return compare(runs)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from robustmia.inference.comparison import RunSummary, compare
+from robustmia.inference.comparison import compare
 from robustmia.reporting.conclusions import conclusions_table, conclusions_text, first_page
-from synthetic import comparison, run_decisions
+from synthetic import comparison, run_summary
 
 
 def words_of(natural: float, pgd: float, ibp: float, seeds: int = 5) -> str:
@@ -22,7 +22,7 @@ def test_of_one_seed_nothing_is_called_significant():
 
 
 def test_without_a_natural_run_nothing_is_said_of_differences():
-    alone = compare({"pgd": RunSummary.of("pgd", run_decisions({"s/a/split": 0.6}))})
+    alone = compare({"pgd": run_summary("pgd", {"s/a/split": 0.6})})
     assert "Compared with natural training" not in " ".join(conclusions_text(alone))
     assert conclusions_table(alone)["difference from natural"].tolist() == [""]
 
@@ -46,9 +46,10 @@ def test_the_numbers_of_seeds_are_those_of_the_table():
     table = comparison(0.55, 0.65, 0.56, seeds=5)
     table.loc[table.run == "ibp", ["significant", "seeds_needed"]] = [False, 12]
     words = " ".join(conclusions_text(table))
-    assert "in four cases out of five: 12 for ibp (here: 5)" in words
+    assert "With 5 seeds this is no evidence" in words
+    assert "in four cases out of five: 12 for ibp." in words
     table.loc[table.run == "pgd", ["significant", "seeds_needed"]] = [False, 700]
-    assert "12 for ibp, and over 100 for the others (here: 5)" in " ".join(conclusions_text(table))
+    assert "12 for ibp, and over 100 for the others." in " ".join(conclusions_text(table))
     table.loc[table.run == "ibp", "seeds_needed"] = None
     assert "even 100 seeds would hardly show them" in " ".join(conclusions_text(table))
 

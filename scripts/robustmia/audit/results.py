@@ -10,7 +10,7 @@ import pandas as pd
 
 from robustmia.audit.signal_files import AuditedSignals
 from robustmia.inference.attacks.base import Attack
-from robustmia.inference.comparison import RunDecisions, RunSummary, compare
+from robustmia.inference.comparison import RunSummary, compare
 from robustmia.inference.evaluate import Column, Identity, evaluate
 from robustmia.inference.record_risk import record_table
 from robustmia.reporting.labels import spaced
@@ -55,8 +55,7 @@ def audit_tables(
     results, records = evaluate(
         identity, audited.signals, np.arange(count), attacks, columns, in_verified_ball=present, names=names
     )
-    run = RunDecisions.of([records], count)
-    strongest = compare({str(identity["run"]): RunSummary.of("audited", run)}).iloc[0]
+    strongest = compare({str(identity["run"]): RunSummary.of("audited", [records], count)}).iloc[0]
     by_record = record_table(records, None, names).assign(record=audited.rows)
     return AuditTables(results.membership_inference, results.robustness, by_record, strongest)
 

@@ -1,11 +1,9 @@
-"""Many target models together: the strongest honest attack on each run, and whether a defense leaks more than natural training.
-
-A decision d for a record, in [0, 1], adds to the balanced accuracy: 1/2 + (mean d of members - mean d of non-members) / 2. So
-accuracy is linear in decisions.
-"""
+"""Many target models together: the strongest honest attack on each, and whether a defense leaks more than natural training."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,82 +16,45 @@ from robustmia.inference.thresholds import HONEST
 
 SPLITS = 20
 
-
-@dataclass(frozen=True)
-class RunDecisions:
-    """Membership decisions for all target models of one run, one for each seed, by every attack under every honest rule."""
-
-    names: tuple[str, ...]
-    """J names: signal/strategy/rule."""
-    decisions: np.ndarray
-    """float64 [J, T, N] for T target models and all N records of the data set; 0 where a record was not evaluated."""
-    weights: np.ndarray
-    """float64 [T, N]: 1/2 over the number of members for a member, minus that of non-members for one; 0 where not evaluated."""
-
-    @classmethod
-    def of(cls, results: list[RecordResults], records: int) -> RunDecisions:
-        """From the files of each seed."""
-        available = [list(part.thresholded) for part in results]
-        names = [
-            name
-            for name in available[0]
-            if name.rpartition("/")[2] in HONEST and all(name in others for others in available)
-        ]
-        decisions = np.zeros((len(names), len(results), records))
-        weights = np.zeros((len(results), records))
-        for target, part in enumerate(results):
-            decisions[:, target, part.rows] = part.decisions[[available[target].index(name) for name in names]]
-            sides = np.where(part.is_member, 0.5 / part.is_member.sum(), -0.5 / (~part.is_member).sum())
-            weights[target, part.rows] = sides
-        return cls(tuple(names), decisions, weights)
-
-    @property
-    def accuracies(self) -> np.ndarray:
-        """Balanced accuracy of each attack and rule on each target model, [J, T]."""
-        return 0.5 + np.einsum("jtn,tn->jt", self.decisions, self.weights)
-
-
 # ---------------------------------------------------------------- the strongest honest attack
 
 
 @dataclass(frozen=True)
 class StrongestAttack:
-    """Decisions of whichever attack and rule did best elsewhere: on other records of other seeds' models."""
+    """Decisions of whichever attack and rule did best on the other half of a target model's records."""
 
     decisions: np.ndarray
-    """float64 [T, N]: mean over 20 splits."""
-    name: str
-    """The one that was chosen most often: signal/strategy/rule."""
+    """float64 [n], in [0, 1]: mean over 20 splits."""
+    chosen: Counter[str]
+    """How often each attack and rule, signal/strategy/rule, was chosen."""
 
 
-def strongest_attack(run: RunDecisions) -> StrongestAttack:
-    """The strongest honest attack on a run, chosen neither on the records nor on the models that it is measured on.
+def strongest_attack(results: RecordResults) -> StrongestAttack:
+    """The strongest honest attack on a target model, without choosing it on the records that it is measured on.
 
-    In each of 20 random splits of the records into halves, each half gets, for each seed, the attack and rule of the highest mean
-    accuracy on the other half over all other seeds: the best of many would look strong by luck alone, and the luck of a training
-    is the same in both halves. With one seed there are no other models, and the choice is by the other half alone.
+    In each of 20 random splits of members and non-members into halves, each half gets the attack and rule of the highest balanced
+    accuracy on the other half: the best of many would look strong by luck alone. Each model is attacked by itself, so that what is
+    found under different seeds varies as it would if all were done again, the choice included.
     """
-    random = np.random.default_rng(0)
-    seeds, records = run.weights.shape
-    decisions, counts = np.zeros(run.weights.shape), np.zeros(len(run.names), int)
+    names = [str(name) for name in results.thresholded if name.rpartition("/")[2] in HONEST]
+    available = np.stack([results.decisions_of(name) for name in names])
+    random, decisions, chosen = np.random.default_rng(0), np.zeros(len(results.rows)), Counter[str]()
     for _ in range(SPLITS):
-        half = random.permutation(records) % 2
-        for fitted, held_out in ((0, 1), (1, 0)):
-            gains = np.einsum("jtn,tn->jt", run.decisions, _balanced(run.weights * (half == fitted)))
-            by_others = gains.sum(axis=1, keepdims=True) - gains if seeds > 1 else gains
-            best = by_others.argmax(axis=0)
-            counts += np.bincount(best, minlength=len(counts))
-            here = half == held_out
-            decisions[:, here] += run.decisions[best, np.arange(seeds)][:, here] / SPLITS
-    return StrongestAttack(decisions, run.names[int(counts.argmax())])
+        half = _halves(results.is_member, random)
+        for fitted, held_out in ((half, ~half), (~half, half)):
+            members, nonmembers = (available[:, fitted & side] for side in (results.is_member, ~results.is_member))
+            best = int((members.mean(axis=1) - nonmembers.mean(axis=1)).argmax())
+            chosen[names[best]] += 1
+            decisions[held_out] += available[best, held_out] / SPLITS
+    return StrongestAttack(decisions, chosen)
 
 
-def _balanced(weights: np.ndarray) -> np.ndarray:
-    """Weights [T, N] of which each side adds up to 1/2 again, whatever records were left out."""
-    balanced = np.zeros_like(weights)
-    for side in (weights > 0, weights < 0):
-        balanced += np.where(side, np.sign(weights) * 0.5 / side.sum(axis=1, keepdims=True).clip(min=1), 0.0)
-    return balanced
+def _halves(is_member: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A random half of the members and of the non-members, bool [n]."""
+    half = np.zeros(len(is_member), bool)
+    for side in (is_member, ~is_member):
+        half[random.permutation(np.flatnonzero(side))[::2]] = True
+    return half
 
 
 # ---------------------------------------------------------------- the comparison
@@ -101,24 +62,24 @@ def _balanced(weights: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The strongest attack on a run: small, so that many runs fit side by side."""
+    """The strongest attack on the target models of a run: small, so that many runs fit side by side."""
 
     method: str
     strongest: str
-    """signal/strategy/rule."""
+    """The one that was chosen most often: signal/strategy/rule."""
     accuracy: OverSeeds
-    """Its balanced accuracy."""
+    """Balanced accuracy of the strongest attack on each."""
 
     @classmethod
-    def of(cls, method: str, run: RunDecisions) -> RunSummary:
-        """Of all target models of one run."""
-        strongest = strongest_attack(run)
-        rows = [np.flatnonzero(weights) for weights in run.weights]
+    def of(cls, method: str, results: Sequence[RecordResults], records: int) -> RunSummary:
+        """From the results of each seed, on rows of so many records."""
+        strongest = [strongest_attack(part) for part in results]
         measured = [
-            accuracy_of(decisions[there], weights[there] > 0)
-            for decisions, weights, there in zip(strongest.decisions, run.weights, rows, strict=True)
+            accuracy_of(attack.decisions, part.is_member) for attack, part in zip(strongest, results, strict=True)
         ]
-        return cls(method, strongest.name, OverSeeds.of(measured, rows, run.weights.shape[1]))
+        chosen = sum((attack.chosen for attack in strongest), Counter[str]())
+        accuracy = OverSeeds.of(measured, [part.rows for part in results], records)
+        return cls(method, chosen.most_common(1)[0][0], accuracy)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -84,25 +84,25 @@ def _power(rest: pd.DataFrame, seeds: int) -> str:
     needed = ", ".join(f"{int(row['seeds_needed'])} for {row['run']}" for row in _rows(within_reach))
     others = "" if len(within_reach) == len(rest) else f", and over {MANY_SEEDS} for the others"
     return (
-        f"That is not to say that there is none: with so much spread over seeds, and if these are the true differences, about this many "
-        f"seeds would show them in four cases out of five: {needed}{others} (here: {seeds})."
+        f"With {seeds} seeds this is no evidence that there is none: if the differences and their spread over seeds are as estimated, about "
+        f"this many seeds would show them in four cases out of five: {needed}{others}."
     )
 
 
 def _method(seeds: int) -> str:
     chosen = (
-        "For each run the strongest attack is chosen on other records{models} than it is measured on, among all attacks under "
+        "The strongest attack on each model is chosen on one half of the records and measured on the other half, among all attacks under "
         "honest threshold rules, whose thresholds do not depend on the record that is classified."
     )
     if seeds == 1:
         return (
-            f"{chosen.format(models='')} There is only one seed: confidence intervals are for these trained models and fresh records, "
-            "and do not cover training again."
+            f"{chosen} There is only one seed: confidence intervals are for these trained models and other records, and do not cover "
+            "training again."
         )
     return (
-        f"{chosen.format(models=' and models')} Confidence intervals cover training again, with another split and other initial weights, as well "
-        f"as the sampling of records. p-values are of paired t-tests over the {seeds} seeds, corrected for the number of defenses (Holm); below "
-        "0.05 a difference is called significant."
+        f"{chosen} Confidence intervals cover training again, on another split and from other initial weights, as well as the sampling "
+        f"of records. p-values are those of paired t-tests over the {seeds} seeds, corrected for the number of defenses (Holm); below 0.05 a "
+        "difference is called significant."
     )
 
 
