@@ -3,7 +3,7 @@
 Trains target models on digits, and many sets of eight shadow models, all cheap; attacks every target with every set; and prints, for each
 number of the attacks that need shadow models and for its difference between two methods, how much the set contributes to its variance,
 and how often a 95 % interval that knows nothing of sets covers the true mean where all seeds share one.
-`python benchmarks/shadow_sets.py FOLDER` takes about half an hour on one core.
+`python benchmarks/shadow_sets.py FOLDER` takes about twenty minutes on one core.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from robustmia.inference.settings import AttackSettings
 from robustmia.models.device import derive_seed
 from robustmia.shadow.split import shadow_split
 
-TARGETS, SETS, MODELS = 24, 12, 8
+TARGETS, SETS, MODELS = 16, 8, 8
 NEED_SHADOWS = ("lira_online", "lira_offline", "rmia_online", "privacy_risk", "joint")
 ATTACKS = [STRATEGIES[name] for name in ("I_B", "I_A", *NEED_SHADOWS)]
 SIGNALS = ("benign", "adversarial")
