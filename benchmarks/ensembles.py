@@ -40,7 +40,7 @@ def measure(method: str, width: int, models: int) -> None:
                 Trainer.of_spec(
                     spec | {"seed": model},
                     records,
-                    shadow_split(records.labels, len(records.labels) // 2, model),
+                    shadow_split(records.labels, len(records.labels) // 2, 0, model),
                     Path(folder) / f"{model}.pt",
                     torch.device("cpu"),
                     f"model {model}",

@@ -42,8 +42,9 @@ def measurements(method: str, folder: Path) -> dict[str, np.ndarray]:
     targets = [Training(seed, half(records, seed)) for seed in range(TARGETS)]
     members = len(targets[0].split.members)
     shadows = [
-        Training(derive_seed(model, "shadow"), shadow_split(records.labels, members, model))
-        for model in range(SETS * MODELS)
+        Training(derive_seed(k, "shadow", model), shadow_split(records.labels, members, k, model))
+        for k in range(SETS)
+        for model in range(MODELS)
     ]
     of_targets = signals_of(method, targets, records, folder / f"targets-{method}.npz")
     of_shadows = signals_of(method, shadows, records, folder / f"shadows-{method}.npz")

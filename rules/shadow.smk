@@ -1,4 +1,4 @@
-# Shadow models: an input of inference, if `shadow_models` is not 0. Each job trains some of those of one run.
+# Shadow models: an input of inference, if `shadow_models` is not 0. Each job trains some of those of one target model.
 rule shadow_train:
     input:
         records=paths.records,
@@ -7,7 +7,7 @@ rule shadow_train:
         history=paths.shadow_history,
         spec=paths.shadow_spec,
     log:
-        paths.log("shadow_train/{dataset}/{run}/batch{batch}"),
+        paths.log(f"shadow_train/{TARGET}_batch{{batch}}"),
     conda:
         "../envs/training.yaml"
     threads: 1
@@ -28,7 +28,7 @@ rule shadow_signal:
     output:
         logits=paths.shadow_signal,
     log:
-        paths.log("shadow_signal/{dataset}/{run}/batch{batch}_{signal}"),
+        paths.log(f"shadow_signal/{TARGET}_batch{{batch}}_{{signal}}"),
     conda:
         "../envs/training.yaml"
     threads: 1

@@ -166,7 +166,7 @@ def world(
 def in_masks(labels: np.ndarray, models: int, part: float = 0.5) -> np.ndarray:
     """The members that shadow models really have, a part of all records, bool [R, n]."""
     members, rows = part * len(labels), np.arange(len(labels))
-    return np.array([np.isin(rows, shadow_split(labels, round(members), model).members) for model in range(models)])
+    return np.array([np.isin(rows, shadow_split(labels, round(members), 0, model).members) for model in range(models)])
 
 
 def real_world(records: int, models: int, seed: int, part: float = 0.5) -> tuple[ShadowView, np.ndarray]:

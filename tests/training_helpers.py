@@ -114,7 +114,6 @@ def shadow_spec_of(method: str, models: int = 4, architecture: dict | None = Non
     """What `train_shadows` takes, but for `train_batched`: a training that can be part of an ensemble's, as it stands."""
     settings = {"monitor": None, "augmentation": {}, "epochs": 3, "batch_size": 32, **training}
     spec = tiny_spec(method, architecture or {"name": "small_cnn", "width": 3}, **settings)
-    del spec["seed"]
     return spec | {"models": list(range(models)), "split": SplitSettings(member_fraction=0.5).model_dump()}
 
 

@@ -211,7 +211,7 @@ def plan(config: Config) -> None:
             TrainingSettings(**spec["training"])
             specs.infer(dataset, run, "0"), specs.checkpoint(dataset, run, "0")
             if config.shadow_models:
-                specs.shadow_train(dataset, run, "0"), specs.shadow_checkpoint(dataset, run, "0")
+                specs.shadow_train(dataset, run, "0", "0"), specs.shadow_checkpoint(dataset, run, "0", "0")
         for name, of_signal in settings.signals.items():
             assert instantiate(specs.signal(dataset, next(iter(settings.runs)), "0", name)["signal"]) == of_signal
     for audit in config.audits:

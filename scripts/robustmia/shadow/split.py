@@ -19,7 +19,7 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
     """The members and non-members of the shadow models that a spec names: as many members as a target has, if possible.
 
     Args:
-        spec: the numbers of the `models`, the target's `split`, and `shadow_models`, how many there are in all, where so few may not be
+        spec: the numbers of the `models`, the target's `split` and `seed`, and `shadow_models`, how many there are in all, where so few may not be
             able to share out the records then.
         records: of the data set.
     """
@@ -33,7 +33,7 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
             "record, and two not; a higher number of shadow_models allows more",
             *(members, target, spec["shadow_models"]),
         )
-    return {model: shadow_split(records.labels, members, model) for model in spec["models"]}
+    return {model: shadow_split(records.labels, members, spec["seed"], model) for model in spec["models"]}
 
 
 def possible_members(records: int, target_members: int, models: int) -> int:
@@ -42,7 +42,7 @@ def possible_members(records: int, target_members: int, models: int) -> int:
     return min(max(target_members, least), records - least)
 
 
-def shadow_split(labels: np.ndarray, members: int, model: int) -> Split:
+def shadow_split(labels: np.ndarray, members: int, seed: int, model: int) -> Split:
     """Members and non-members of a shadow model.
 
     The records are put in a random order, in which classes alternate, and the models leave out one block of it after the other; at its
@@ -52,6 +52,7 @@ def shadow_split(labels: np.ndarray, members: int, model: int) -> Split:
     Args:
         labels: [N], of all records of the data set.
         members: M.
+        seed: of the target model, which has shadow models of its own.
         model: the number of the shadow model, from 0.
     """
     size = len(labels) - members
@@ -59,7 +60,7 @@ def shadow_split(labels: np.ndarray, members: int, model: int) -> Split:
     for _ in range(model + 1):
         block, rest = rest[:size], rest[size:]
         if len(block) < size:
-            order = _alternating_order(labels, orders)
+            order = _alternating_order(labels, seed, orders)
             begun, fresh = np.isin(order, block), size - len(block)
             order = np.concatenate([order[~begun], order[begun]])
             block, rest, orders = np.concatenate([block, order[:fresh]]), order[fresh:], orders + 1
@@ -67,9 +68,9 @@ def shadow_split(labels: np.ndarray, members: int, model: int) -> Split:
     return Split(np.setdiff1d(np.arange(len(labels)), left_out), left_out, np.zeros(0, np.int64))
 
 
-def _alternating_order(labels: np.ndarray, number: int) -> np.ndarray:
+def _alternating_order(labels: np.ndarray, seed: int, number: int) -> np.ndarray:
     """A random order of all records, every stretch of which has about the classes of all."""
-    random = np.random.default_rng([2019, number])
+    random = np.random.default_rng([2019, seed, number])
     order, place = random.permutation(len(labels)), np.empty(len(labels))
     for label in np.unique(labels):
         theirs = order[labels[order] == label]

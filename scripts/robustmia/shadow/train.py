@@ -23,7 +23,7 @@ def train_shadows(
     """Train the shadow models that a spec names, one after the other or together; each goes on from its checkpoint.
 
     Args:
-        spec: as `Trainer.of_spec` takes it, without a seed; what `shadow_splits` takes; and `train_batched`, whether several are
+        spec: the target's, as `Trainer.of_spec` takes it; what `shadow_splits` takes; and `train_batched`, whether several are
             trained at once.
         records: all records of the data set.
         checkpoint: what the checkpoints' names begin with.

@@ -15,7 +15,7 @@ class Paths:
             f"{results}/signals/{TARGET}",
         )
         inference, tables = f"{results}/inference/{TARGET}", f"{results}/tables"
-        shadow = f"{results}/shadow/{{dataset}}/{{run}}/batch{{batch}}"
+        shadow = f"{results}/shadow/{TARGET}/batch{{batch}}"
         audit = f"{results}/audit/{{audit}}"
         self.results = results
         self.lock = f"{results}/.lock"

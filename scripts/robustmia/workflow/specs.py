@@ -80,10 +80,9 @@ class Specs:
 
     # ------------------------------------------------------------ shadow models
 
-    def shadow_train(self, dataset: str, run: str, batch: str) -> Spec:
-        """What the target's training has, without its seed, and without the monitor, which decides nothing."""
-        spec = self.train(dataset, run, "0") | self._shadow_splits(dataset)
-        del spec["seed"]
+    def shadow_train(self, dataset: str, run: str, seed: str, batch: str) -> Spec:
+        """What the target's training has, but for the monitor, which decides nothing."""
+        spec = self.train(dataset, run, seed) | self._shadow_splits(dataset)
         spec["training"] |= {"monitor": None}
         train_batched = self.config.datasets[dataset].resources.train_batched
         return spec | {"models": self.targets.shadow_jobs(dataset)[int(batch)], "train_batched": train_batched}
@@ -98,15 +97,16 @@ class Specs:
         part = split.member_fraction if split.max_members is None else None
         return spec if part is not None and least <= part <= 1.0 - least else spec | {"shadow_models": models}
 
-    def shadow_checkpoint(self, dataset: str, run: str, batch: str) -> str:
+    def shadow_checkpoint(self, dataset: str, run: str, seed: str, batch: str) -> str:
         """What the names of the checkpoints of a job's shadow models begin with: the same for each spec and code, whatever the job."""
-        spec = self.shadow_train(dataset, run, batch)
+        spec = self.shadow_train(dataset, run, seed, batch)
         del spec["models"]
-        return self.paths.checkpoint(f"{dataset}-{run}-shadow", digest(spec, code_digest("shadow_train", spec)))
+        return self.paths.checkpoint(
+            f"{dataset}-{run}-seed{seed}-shadow", digest(spec, code_digest("shadow_train", spec))
+        )
 
-    def shadow_signal(self, dataset: str, run: str, batch: str, signal: str) -> Spec:
-        spec = self.signal(dataset, run, "0", signal) | self._shadow_splits(dataset)
-        del spec["seed"]
+    def shadow_signal(self, dataset: str, run: str, seed: str, batch: str, signal: str) -> Spec:
+        spec = self.signal(dataset, run, seed, signal) | self._shadow_splits(dataset)
         return spec | {"models": self.targets.shadow_jobs(dataset)[int(batch)]}
 
     # ------------------------------------------------------------ inference

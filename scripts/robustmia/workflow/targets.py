@@ -42,7 +42,7 @@ class Targets:
         return [name for name in SIGNALS if name in self.config.datasets[dataset].signals]
 
     def shadow_jobs(self, dataset: str) -> list[list[int]]:
-        """The numbers of the shadow models that each job trains."""
+        """The numbers of the shadow models of a target that each job trains."""
         count, size = self.config.shadow_models, self.config.datasets[dataset].resources.shadow_models_per_job
         return [list(range(first, min(first + size, count))) for first in range(0, count, size)]
 
