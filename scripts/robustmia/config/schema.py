@@ -196,7 +196,7 @@ class Config(Settings):
     )
     shadow_models: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0,
-        description="models trained for each run, each on as many random records as a target, for the attacks that need them; 6 or more, "
+        description="models trained for each run and seed, each on as many random records as a target, for the attacks that need them; 6 or more, "
         "or 0 for none",
     )
     datasets: dict[Name, DatasetSettings] = Field(
