@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from robustmia.errors import UserError
 from robustmia.inference.attacks.lira import LiRAOffline, lira_offline, lira_online
 from robustmia.inference.settings import AttackSettings
-from synthetic import area, world
+from synthetic import area, real_world, world
 
 
 @pytest.mark.parametrize("attack", [lira_online, lira_offline, partial(lira_online, variance="global")])
@@ -63,11 +64,20 @@ def test_a_global_variance_is_that_of_residuals_around_each_records_mean():
     assert deviation[0] == pytest.approx(1.0, abs=0.03)
 
 
-def test_lira_needs_two_shadow_models_on_either_side():
+def test_a_variance_needs_two_shadow_models_on_either_side():
     view, _ = world(1.0, records=10, models=2)
-    with pytest.raises(ValueError):
+    with pytest.raises(UserError, match="raise shadow_models"):
         lira_online(view)
-    assert np.isfinite(lira_offline(view, variance="global")).all()
+    with pytest.raises(UserError, match="raise shadow_models"):
+        lira_online(view, "global")
+    view, _ = real_world(1998, 6, 0, part=1 / 3)  # two are trained on each record
+    stand_in = view.of_shadow(1)
+    assert (stand_in.trained(True).sum(axis=0) == 1).all()
+    for scores in (lira_online(stand_in, "global"), lira_offline(stand_in, "global")):
+        assert np.isfinite(scores).all()
+        assert np.abs(scores).max() < 1e3
+    with pytest.raises(UserError, match="lira_variance to global"):
+        lira_online(stand_in)
 
 
 def test_a_constant_shadow_score_has_a_floor_under_its_deviation():

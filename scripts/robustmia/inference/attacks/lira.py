@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm
 
+from robustmia.errors import UserError
 from robustmia.inference.attacks.base import ShadowAttack
 from robustmia.inference.attacks.shadow_view import ShadowView
 from robustmia.inference.settings import LiRACentre, LiRAVariance
@@ -42,7 +43,7 @@ def lira_online(view: ShadowView, variance: LiRAVariance = "per_record", centre:
         centre: of a record's scores; `mean`, as in the paper, or `median`, as in its code.
 
     Raises:
-        ValueError: with a variance per record, fewer than 2 shadow models were trained on a record, or were not; with a global one none.
+        UserError: with a variance per record, fewer than 2 shadow models were trained on a record, or were not; with a global one, on every.
     """
     members, nonmembers = (norm(*_moments(view, side, variance, centre)).logpdf(view.score) for side in (True, False))
     return members - nonmembers
@@ -58,16 +59,23 @@ def _moments(
     view: ShadowView, members: bool, variance: LiRAVariance, centre: LiRACentre
 ) -> tuple[np.ndarray, np.ndarray]:
     """Centre and standard deviation over the shadow models that were trained on each record, or were not."""
-    chosen = view.trained(members)
-    count = chosen.sum(axis=0)
-    if (count < (2 if variance == "per_record" else 1)).any():
-        raise ValueError("too few shadow models were trained on a record, or too few were not")
-    scores = np.where(chosen, view.shadow_scores, np.nan)
-    middle = (np.nanmean if centre == "mean" else np.nanmedian)(scores, axis=0)
-    squares = np.nansum((scores - middle) ** 2, axis=0)
-    freedom = np.maximum(count - 1, 0)
-    together = np.sqrt(squares.sum() / max(freedom.sum(), 1))
+    middle, squares, freedom = _residuals(view, members, centre)
+    if variance == "global" and not freedom.any():  # one model of this kind for each record: the other kind has to do
+        _, squares, freedom = _residuals(view, not members, centre)
+    if (variance == "per_record" and not freedom.all()) or not freedom.any():
+        raise UserError(
+            "LiRA has too few shadow models to estimate a variance: raise shadow_models, or set attacks.lira_variance to global"
+        )
+    together = np.sqrt(squares.sum() / freedom.sum())
     least = max(MIN_DEVIATION * together, np.finfo(np.float64).tiny)
     if variance == "global":
         return middle, np.full(len(middle), max(together, least))
     return middle, np.sqrt(squares / freedom).clip(min=least)
+
+
+def _residuals(view: ShadowView, members: bool, centre: LiRACentre) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The centre of each record's scores, the sum of squares around it, and its degrees of freedom, [n] each."""
+    chosen = view.trained(members)
+    scores = np.where(chosen, view.shadow_scores, np.nan)
+    middle = (np.nanmean if centre == "mean" else np.nanmedian)(scores, axis=0)
+    return middle, np.nansum((scores - middle) ** 2, axis=0), chosen.sum(axis=0) - 1
