@@ -97,6 +97,15 @@ def test_the_interval_of_a_rate_covers_it_although_its_threshold_is_estimated(
     assert covered >= 0.94 * 400
 
 
+def test_the_slope_of_a_curve_of_few_records_is_right_in_the_mean():
+    random, slopes = np.random.default_rng(0), []
+    for _ in range(300):
+        point = ROC.of(random.random(900), random.random(900)).at(0.01)
+        assert point is not None
+        slopes.append(point.slope)
+    assert np.mean(slopes) == pytest.approx(1.0, abs=0.04)
+
+
 def test_the_slope_of_a_curve_is_its_derivative():
     members, nonmembers = gaussians(1.0, 100_000, 100_000)
     point = ROC.of(members, nonmembers).at(0.01)
@@ -180,7 +189,8 @@ def test_the_interval_of_an_area_covers_it():
         low, high = auc_interval(random.normal(0.8, 1, 80), random.normal(0, 1, 50))
         covered += low <= true <= high
     assert 276 <= covered <= 297
-    assert auc_interval(np.ones(5), np.zeros(5)) == (1.0, 1.0)
+    assert auc_interval(np.ones(5), np.zeros(7)) == (pytest.approx(0.025 ** (1 / 5)), 1.0)
+    assert auc_interval(np.zeros(3), np.zeros(3)) == (0.5, 0.5)
 
 
 def test_an_area_counts_ties_half():

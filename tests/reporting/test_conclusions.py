@@ -14,7 +14,8 @@ def words_of(natural: float, pgd: float, ibp: float, seeds: int = 5) -> str:
 def test_of_one_seed_nothing_is_called_significant():
     table = comparison(0.55, 0.65, 0.55, seeds=1)
     words = " ".join(conclusions_text(table))
-    assert "With one seed nothing follows from this for other trainings" in words
+    assert "1 seed is too few for a test" in words
+    assert "the accuracy differs by +" in words
     assert "do not cover training again" in words
     assert "significant" not in words
     assert (conclusions_table(table)["seeds needed"] == "").all()
@@ -37,7 +38,7 @@ def test_words_say_what_is_significant_and_how_many_seeds_the_rest_would_need():
 
 
 def test_no_leak_is_shown_where_every_interval_contains_chance():
-    for seeds, words in ((1, "No leak of these models is shown"), (5, "No leak is shown: every")):
+    for seeds, words in ((1, "No leak of these models is shown"), (5, "No leak is shown: no 95 %")):
         table = comparison(0.55, 0.55, 0.55, seeds).assign(accuracy_low=0.49)
         assert words in conclusions_text(table)[0]
 
@@ -66,7 +67,7 @@ def test_words_say_which_runs_are_not_shown_to_leak():
     assert "Every run leaks" in words_of(0.55, 0.65, 0.6)
     one = words_of(0.6, 0.65, 0.5)
     assert "does best on pgd" in one
-    assert "No leak is shown for ibp, whose 95 % confidence interval contains 50 %" in one
+    assert "No leak is shown for ibp, whose 95 % confidence interval does not lie above 50 %" in one
     assert "No leak is shown for" in (both := words_of(0.5, 0.65, 0.5))
     assert "natural and ibp," in both or "ibp and natural," in both
 
@@ -77,3 +78,27 @@ def test_runs_are_in_the_order_of_their_accuracy_and_the_page_has_them():
     page = first_page("Hello", [table.assign(dataset="digits")])
     assert page.startswith("Hello\n\ndigits\n------\n")
     assert page.index("does best on pgd") < page.index("=====")
+
+
+def test_two_seeds_are_too_few_for_a_test():
+    words = words_of(0.55, 0.65, 0.55, seeds=2)
+    assert "2 seeds are too few for a test" in words
+    assert "significantly" not in words
+
+
+def test_of_two_natural_runs_the_first_is_the_baseline():
+    leaks = {"natural": 0.55, "wide_natural": 0.65, "pgd": 0.6}
+    runs = {
+        run: run_summary("pgd" if run == "pgd" else "natural", {"s/a/split": leak}, 5, n)
+        for n, (run, leak) in enumerate(leaks.items())
+    }
+    table = compare(runs)
+    baseline = 100 * table.set_index("run").accuracy["natural"]
+    assert f"Compared with natural training ({baseline:.1f} %)" in " ".join(conclusions_text(table))
+
+
+def test_duplicates_are_said_before_how_it_was_found():
+    """`make run` leaves out the last paragraph."""
+    text = conclusions_text(comparison(0.55, 0.65, 0.55).assign(duplicates="3 of 10 are copies."))
+    assert text[-2] == "3 of 10 are copies."
+    assert text[-1].startswith("The strongest attack on each model is chosen")

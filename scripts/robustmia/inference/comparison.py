@@ -15,6 +15,7 @@ from robustmia.inference.settings import LEVEL
 from robustmia.inference.thresholds import HONEST
 
 SPLITS = 20
+SEEDS_OF_A_TEST = 3  # at least: two often have equal values of some number, and then no spread
 
 # ---------------------------------------------------------------- the strongest honest attack
 
@@ -107,9 +108,9 @@ def compare(runs: dict[str, RunSummary]) -> pd.DataFrame:
     Returns:
         A row for each run. `accuracy`: mean over seeds, `accuracy_sd` over seeds, `accuracy_low` and `_high` its confidence interval,
         which covers what `interval_covers` says: `records and training`, or with one seed `records`. `difference` from natural
-        training, seed by seed, with its interval; `p` of the paired t-test over seeds, `p_holm` the same for all defenses together,
+        training, seed by seed, with its interval; `p` of the paired test over seeds, `p_holm` the same for all defenses together,
         `significant` where that is below 0.05; where it is not, `seeds_needed` to show a difference of this size and spread in 80 % of all cases (empty: more
-        than 1,000). Columns of the difference are empty for the natural run itself and without one; all but the first with one seed.
+        than 1,000). Columns of the difference are empty for the natural run itself and without one; intervals with one seed, those of tests with fewer than three.
     """
     natural = next((run for run, summary in runs.items() if summary.method == "natural"), None)
     rows = {run: _row(run, summary) for run, summary in runs.items()}
@@ -120,7 +121,7 @@ def compare(runs: dict[str, RunSummary]) -> pd.DataFrame:
     }
     for run, difference in differences.items():
         rows[run] |= difference_columns(difference)
-    tested = {run: difference for run, difference in differences.items() if difference.seeds > 1}
+    tested = {run: difference for run, difference in differences.items() if difference.seeds >= SEEDS_OF_A_TEST}
     p_values = np.array([difference.p_value() for difference in tested.values()])
     for (run, difference), p, p_holm in zip(tested.items(), p_values, holm(p_values), strict=True):
         significant = bool(p_holm < LEVEL)

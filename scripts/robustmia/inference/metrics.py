@@ -78,7 +78,7 @@ class ROC:
             rate,
             max(0.0, rate - float(np.hypot(rate - low, rate - least_rate))),
             min(1.0, rate + float(np.hypot(high - rate, most_rate - rate))),
-            (most_rate - least_rate) * count / max(most - fewest, 1),
+            (most_rate - least_rate) * count / (most - max(fewest - 1, 0)),
         )
 
     def _rate(self, false_positives: int) -> float:
@@ -96,7 +96,9 @@ def auc_interval(members: np.ndarray, nonmembers: np.ndarray) -> tuple[float, fl
     above, below = placements(members, nonmembers)
     area = float(above.mean())
     variance = sum(float(part.var(ddof=1)) / len(part) if len(part) > 1 else 0.25 for part in (above, below))
-    if not 0.0 < area < 1.0 or not variance:
+    if not 0.0 < area < 1.0:  # DeLong's variance is 0, however few records there are
+        return exact_interval(area, min(len(members), len(nonmembers)))
+    if not variance:  # of a constant score
         return area, area
     centre, half = logit(area), norm.isf(0.025) * np.sqrt(variance) / (area * (1.0 - area))
     return float(expit(centre - half)), float(expit(centre + half))

@@ -1,21 +1,23 @@
 """Numbers of a run over its seeds, with 95 % confidence intervals that cover training again as well as the sampling of records.
 
-The unit is a training: a seed draws the split and the initial weights. The variance of a mean over T seeds has two parts, since
-records and seeds are crossed (Owen 2007; Cameron, Gelbach and Miller 2011). The seeds' values vary with a variance s^2, which adds
-s^2 / T; Student's t with T - 1 degrees of freedom allows for how badly a few seeds estimate it. And the same records come back
-under every seed: what they have in common is estimated by the products of each record's influences under two different seeds.
-Where each seed draws a split of its own the first part is nearly everything; where the data set has a training set of its own
-the second counts too. Differences between two runs are taken seed by seed and record by record.
+The unit is a training: a seed draws the split, if the data set has none of its own, the initial weights and the shadow models. The
+variance of a mean over T seeds has two parts, since records and seeds are crossed (Owen 2007; Cameron, Gelbach and Miller 2011). The
+seeds' values vary with a variance s^2, which adds s^2 / T. And the same records come back under every seed: the covariance that this
+gives the values is estimated from the products of each record's influences under two different seeds. The half width of an interval is
+the root of the sum of two squares: t s / sqrt(T), with Student's t for T - 1 degrees of freedom, and z times the standard error that
+the records add. So it is never narrower than the t interval. Differences between runs are taken seed by seed and record by record.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.stats import nct, t
+from scipy.optimize import brentq
+from scipy.stats import nct, norm, t
 
 from robustmia.inference.columns import LOW_RATES
 from robustmia.inference.decisions import Decisions
@@ -26,6 +28,7 @@ from robustmia.inference.thresholds import HONEST
 
 POWER = 0.8
 MOST_SEEDS = 1000  # that are worth naming
+SMALLEST_P = 1e-12
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,7 @@ class OverSeeds:
         """The 95 % confidence interval of the mean, cut to the values that it can have; of one seed, that over records, if any."""
         if self.seeds == 1:
             return self.records_interval or (None, None)
-        error, freedom = self._error()
-        half = float(t.isf(LEVEL / 2, freedom)) * error
+        half = self._half_width(LEVEL)
         return max(least, self.mean - half), min(most, self.mean + half)
 
     @property
@@ -89,30 +91,37 @@ class OverSeeds:
         return "records and training" if self.seeds > 1 else "records"
 
     def p_value(self) -> float:
-        """Two-sided, of the hypothesis that the mean is 0 (Student's t); of two seeds or more."""
-        error, freedom = self._error()
-        return float(2.0 * t.sf(abs(self.mean) / error, freedom)) if error else float(not self.mean)
+        """Two-sided, of the hypothesis that the mean is 0: the level at which the interval ends there. Of two seeds or more."""
+        if not self.mean:
+            return 1.0
+        if self._half_width(SMALLEST_P) <= abs(self.mean):
+            return SMALLEST_P
+        return float(brentq(lambda level: self._half_width(level) - abs(self.mean), SMALLEST_P, 1.0))
 
-    def _error(self) -> tuple[float, float]:
-        """The standard error of the mean, and its degrees of freedom (Satterthwaite 1946, the records' part taken as known)."""
-        pairs = self.seeds * (self.seeds - 1)
-        of_seeds = float(self.values.var(ddof=1)) / self.seeds
+    def _half_width(self, level: float) -> float:
+        """Of the interval of confidence 1 - level."""
+        by_seeds = float(t.isf(level / 2, self.seeds - 1)) * float(self.values.std(ddof=1)) / np.sqrt(self.seeds)
+        return float(np.hypot(by_seeds, norm.isf(level / 2) * np.sqrt(self.records_variance)))
+
+    @cached_property
+    def records_variance(self) -> float:
+        """What the records that seeds share add to the variance of the mean, however many seeds there are; at least 0."""
         of_pairs = float((self.influences.sum(axis=0) ** 2).sum() - (self.influences**2).sum())
-        variance = of_seeds + max(0.0, of_pairs) / pairs
-        freedom = (self.seeds - 1) * (variance / of_seeds) ** 2 if of_seeds else np.inf
-        return float(np.sqrt(variance)), freedom
+        return max(0.0, of_pairs) / (self.seeds * (self.seeds - 1))
 
     def seeds_needed(self, level: float) -> int | None:
-        """How many seeds would show a mean as large as this, with so much spread, at a level of the test in 80 % of all cases.
+        """How many seeds would show a mean as large as this, with so much variance, at a level of the test in 80 % of all cases.
 
-        None: more than 1,000, or nothing is known of the spread.
+        None: more than 1,000, or no number of seeds, or nothing is known of the spread.
         """
         deviation = self.deviation
         if not deviation or not self.mean:
             return None
         counts = np.arange(2, MOST_SEEDS + 1)
-        shift, limits = abs(self.mean) / deviation * np.sqrt(counts), t.isf(level / 2, counts - 1)
-        enough = np.flatnonzero(nct.sf(limits, counts - 1, shift) >= POWER)
+        by_seeds, by_records = deviation / np.sqrt(counts), np.sqrt(self.records_variance)
+        limits = np.hypot(t.isf(level / 2, counts - 1) * by_seeds, norm.isf(level / 2) * by_records)
+        error = np.hypot(by_seeds, by_records)
+        enough = np.flatnonzero(nct.sf(limits / error, counts - 1, abs(self.mean) / error) >= POWER)
         return int(counts[enough[0]]) if len(enough) else None
 
 

@@ -32,48 +32,48 @@ def conclusions_text(comparison: pd.DataFrame) -> list[str]:
     """One paragraph each: which runs leak, how runs differ from natural training, and how this was found."""
     ordered = comparison.sort_values("accuracy", ascending=False, kind="stable")
     paragraphs = [_leaking(ordered)]
-    tested = ordered[ordered.difference.notna()]
-    if len(tested):
-        paragraphs.append(_against_natural(tested, ordered))
-    paragraphs.append(_method(int(comparison.seeds.max())))
+    compared, baseline = ordered[ordered.difference.notna()], ordered[ordered.difference.isna()]
+    if len(compared):
+        paragraphs.append(_against_natural(compared, baseline.iloc[0]))
     copies = comparison.get("duplicates", pd.Series([None])).iloc[0]
-    return [*paragraphs, str(copies)] if isinstance(copies, str) and copies else paragraphs
+    if isinstance(copies, str) and copies:
+        paragraphs.append(copies)
+    return [*paragraphs, _method(int(comparison.seeds.max()))]
 
 
 def _leaking(ordered: pd.DataFrame) -> str:
     most, leaking, others = ordered.iloc[0], ordered[ordered.accuracy_low > 0.5], ordered[ordered.accuracy_low <= 0.5]
     about = "" if most.seeds > 1 else " of this model" if len(ordered) == 1 else " of these models"
     if not len(leaking):
-        return f"No leak{about} is shown: every 95 % confidence interval contains 50 %, which is chance."
+        return f"No leak{about} is shown: no 95 % confidence interval lies above 50 %, which is chance."
     first = (
         f"The strongest honest attack does best on {most.run}: a balanced accuracy of {100 * most.accuracy:.1f} % (95 % confidence "
         f"interval {_interval(most.accuracy_low, most.accuracy_high)}; chance: 50 %)."
     )
     if not len(others):
-        return f"{first} Every run leaks: no 95 % confidence interval contains 50 %."
-    contain = "intervals contain" if len(others) > 1 else "interval contains"
-    return f"{first} No leak is shown for {_names(others)}, whose 95 % confidence {contain} 50 %."
+        return f"{first} Every run leaks: each 95 % confidence interval lies above 50 %."
+    does_not = "intervals do not lie" if len(others) > 1 else "interval does not lie"
+    return f"{first} No leak is shown for {_names(others)}, whose 95 % confidence {does_not} above 50 %."
 
 
-def _against_natural(tested: pd.DataFrame, ordered: pd.DataFrame) -> str:
-    natural = ordered[ordered.method == "natural"].iloc[0]
-    first = f"Compared with natural training ({100 * natural.accuracy:.1f} %)"
-    if natural.seeds == 1:
+def _against_natural(compared: pd.DataFrame, natural: pd.Series) -> str:
+    first, seeds = f"Compared with natural training ({100 * natural.accuracy:.1f} %)", int(natural.seeds)
+    if compared.p_holm.isna().all():
         return (
-            f"{first} the accuracy is different by {_names(tested, differences=True)}. With one seed nothing follows from this for other "
-            "trainings, which would give other differences: list more seeds."
+            f"{first} the accuracy differs by {_differences(compared)} points. {seeds} {'seeds are' if seeds > 1 else 'seed is'} too few "
+            "for a test: other trainings would give other differences. List three seeds or more."
         )
-    significant = tested.significant.astype(bool)
+    significant = compared.significant.astype(bool)
     groups = (
-        ("more", tested[significant & (tested.difference > 0)]),
-        ("less", tested[significant & (tested.difference < 0)]),
+        ("more", compared[significant & (compared.difference > 0)]),
+        ("less", compared[significant & (compared.difference < 0)]),
     )
     said = [f"{_names(rows, differences=True)} {_verb(rows)} significantly {how}" for how, rows in groups if len(rows)]
-    rest = tested[~significant]
+    rest = compared[~significant]
     if len(rest):
         said.append(f"no significant difference is shown for {_names(rest, differences=True)}")
     sentence = f"{first}: {'; '.join(said)}."
-    return f"{sentence} {_power(rest, int(natural.seeds))}" if len(rest) else sentence
+    return f"{sentence} {_power(rest, seeds)}" if len(rest) else sentence
 
 
 def _power(rest: pd.DataFrame, seeds: int) -> str:
@@ -100,9 +100,8 @@ def _method(seeds: int) -> str:
             "training again."
         )
     return (
-        f"{chosen} Confidence intervals cover training again, on another split and from other initial weights, as well as the sampling "
-        f"of records. p-values are those of paired t-tests over the {seeds} seeds, corrected for the number of defenses (Holm); below 0.05 a "
-        "difference is called significant."
+        f"{chosen} Confidence intervals cover training again with other seeds, and the sampling of records. p-values are those of "
+        f"paired tests over the {seeds} seeds, corrected for the number of defenses (Holm). A difference is called significant if p is below 0.05."
     )
 
 
@@ -125,6 +124,10 @@ def _verb(rows: pd.DataFrame) -> str:
 def _names(rows: pd.DataFrame, differences: bool = False) -> str:
     names = [f"{row['run']} ({100 * row['difference']:+.1f})" if differences else row["run"] for row in _rows(rows)]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _differences(rows: pd.DataFrame) -> str:
+    return ", ".join(f"{100 * row['difference']:+.1f} ({row['run']})" for row in _rows(rows))
 
 
 def _attack(name: str) -> str:

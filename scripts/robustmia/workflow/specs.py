@@ -6,7 +6,7 @@ from typing import Any
 
 from robustmia.config.registry import COLUMNS, STRATEGIES
 from robustmia.config.schema import Config
-from robustmia.inference.settings import LEAST_OF_A_KIND, AttackSettings
+from robustmia.inference.settings import AttackSettings
 from robustmia.settings import chosen
 from robustmia.signals.base import Signal
 from robustmia.workflow.code_digest import code_digest, digest
@@ -89,13 +89,12 @@ class Specs:
 
     def _shadow_splits(self, dataset: str) -> Spec:
         """What decides the records that shadow models are trained on; their number only where it may keep them from the target's."""
-        split, models = self.config.datasets[dataset].split, self.config.shadow_models
+        split = self.config.datasets[dataset].split
         spec = {"split": split.model_dump(mode="json")}
-        least = (
-            (LEAST_OF_A_KIND + 0.5) / models if models else 0.0
-        )  # a half more, since the numbers of members of each class are rounded
-        part = split.member_fraction if split.max_members is None else None
-        return spec if part is not None and least <= part <= 1.0 - least else spec | {"shadow_models": models}
+        halves = (
+            split.member_fraction == 0.5 and split.max_members is None
+        )  # which any number of models can be trained on
+        return spec if halves else spec | {"shadow_models": self.config.shadow_models}
 
     def shadow_checkpoint(self, dataset: str, run: str, seed: str, batch: str) -> str:
         """What the names of the checkpoints of a job's shadow models begin with: the same for each spec and code, whatever the job."""

@@ -16,7 +16,9 @@ from synthetic import area, world
 def slow_rmia(view: ShadowView, expected: np.ndarray, gamma: float) -> np.ndarray:
     p = 1 / (1 + np.exp(-view.score))
     ratio = p / expected
-    half = np.random.default_rng(0).permutation(len(p)) % 2
+    random, half = np.random.default_rng(0), np.zeros(len(p), int)
+    for side in (view.population, ~view.population):
+        half[random.permutation(np.flatnonzero(side))[::2]] = 1
     return np.array(
         [
             np.mean([ratio[x] / ratio[z] > gamma for z in range(len(p)) if view.population[z] and half[z] != half[x]])

@@ -77,7 +77,9 @@ def _mean_probability(view: ShadowView, members: bool) -> np.ndarray:
 def _dominated_share(view: ShadowView, expected: np.ndarray, gamma: float) -> np.ndarray:
     """The part of each record's population whose ratio is below the record's by more than gamma, by one sort for each half."""
     ratio = probability(view.score) / expected.clip(min=np.finfo(np.float64).tiny)
-    half = np.random.default_rng(0).permutation(len(ratio)) % 2
+    random, half = np.random.default_rng(0), np.zeros(len(ratio), int)
+    for side in (view.population, ~view.population):
+        half[random.permutation(np.flatnonzero(side))[::2]] = 1
     share = np.zeros(len(ratio))
     for own, other in ((0, 1), (1, 0)):
         population = np.sort(ratio[(half == other) & view.population])
