@@ -79,7 +79,7 @@ def agreement_table(risks: pd.DataFrame) -> pd.DataFrame:
 
     Pairs are two runs of one seed, and two seeds of one run. `spearman`: rank correlation of the risks; `overlap`: the part
     of the 5 % most at risk that both have in common. `nonmember_*` are the same over records that are members of neither: the
-    agreement that does not come from training on a record, since both models are attacked with much the same shadow models.
+    agreement that does not come from training on a record, since shadow models of one seed are trained on the same records for every run.
     """
     targets = {key: rows.set_index("record") for key, rows in risks.groupby(["run", "seed"], sort=False)}
     rows = []

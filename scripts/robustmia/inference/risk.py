@@ -9,7 +9,7 @@ from sklearn.isotonic import IsotonicRegression
 def calibrated_risk(scores: np.ndarray, shadow_scores: np.ndarray, in_mask: np.ndarray) -> np.ndarray:
     """The risk of each record: the probability that a record with its score is a member, [n] in [0, 1].
 
-    Isotonic regression of membership on the scores that shadow models give their own records, half of which are members.
+    Isotonic regression of membership on the scores that shadow models give their own records, with as large a part of members as they have.
 
     Args:
         scores: [n].

@@ -1,1 +1,1 @@
-"""Shadow models: their halves of the records, their training, and their signals."""
+"""Shadow models: the records that they are trained on, their training, and their signals."""

@@ -24,14 +24,14 @@ from robustmia.workflow.code_digest import digest
 from robustmia.workflow.paths import Paths, filled
 
 RECORDED = Path(__file__).parent.parent.parent.parent / "docs" / "recorded.json"
-SMALLEST = 0.001  # a difference that the table does not show
+SMALLEST = 0.001  # a difference of one record of a thousand, for cells that no recorded seed has varied
 
 
 def comparison_in_words(config: Config, dataset: str, recorded: dict) -> str:
     """Whether the paper's table of a data set is that of the recorded run, up to the spread over seeds; empty if none is recorded.
 
-    A mean differs from the recorded one if it is outside its 95 % prediction interval, by Student's t and corrected for the number of
-    cells (Bonferroni).
+    A mean differs from the recorded one if it is outside the 95 % prediction interval of as many new seeds, by Student's t and corrected
+    for the number of cells (Bonferroni). Seeds that are among the recorded ones share their splits, so that they differ less than that.
 
     Args:
         config: the configuration in force.

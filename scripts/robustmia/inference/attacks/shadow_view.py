@@ -1,6 +1,6 @@
 """What an attacker with shadow models knows of one model.
 
-The shadow models were trained as the target was, each on a half of all records; scores are log odds of the true class under
+The shadow models were trained as the target was, each on as many records; scores are log odds of the true class under
 any signal.
 """
 
