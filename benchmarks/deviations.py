@@ -1,7 +1,7 @@
 """Two small choices beside the code of TRADES, measured on digits: `python benchmarks/deviations.py`, about ten minutes on one core.
 
 Batch normalisation: its training passes clean images once in a step here, twice in the authors' code, so that running statistics differ.
-l2 balls: images are clipped to valid pixels and then pulled into the ball, or the other way round.
+l2 balls: images are clipped to valid pixels and then projected into the ball, or the other way round.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from retrainings import EPSILON, half
+from retrainings import EPSILON, half, training_spec
 from retrainings import digits as load_digits
 from torch import Tensor
 
-from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS, SCHEDULES
 from robustmia.data.records import Records
 from robustmia.inference.metrics import auc
 from robustmia.inference.scores import log_odds
@@ -41,7 +40,7 @@ class Twice(TRADES):
         return step
 
 
-class PulledThenClipped(perturbations.Ball):
+class ProjectedThenClipped(perturbations.Ball):
     """The other order."""
 
     def project(self, images: Tensor, centre: Tensor) -> Tensor:
@@ -53,21 +52,12 @@ class PulledThenClipped(perturbations.Ball):
 
 def trained(records: Records, method: type[TRADES], architecture: dict, epochs: int, seed: int) -> TargetModel:
     """A model of one seed, with the records of its split."""
-    spec = {
-        "architecture": {"class": NETWORKS[architecture["name"]], "settings": architecture},
-        "method": {"class": METHODS["trades"], "settings": {"name": "trades", "epsilon": EPSILON, "steps": 4}},
-        "training": {
-            "epochs": epochs,
-            "batch_size": 64,
-            "optimizer": {"class": OPTIMIZERS["sgd"], "settings": {"name": "sgd", "learning_rate": 0.1}},
-            "schedule": {"class": SCHEDULES["one_cycle"], "settings": {"name": "one_cycle", "start": 0.1, "peak": 0.3}},
-        },
-        "seed": seed,
-    }
+    settings = {"epsilon": EPSILON, "steps": 4}
+    spec = training_spec("trades", settings, architecture, epochs, 0.1) | {"seed": seed}
     split = half(records, seed)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer.of_spec(spec, records, split, Path(folder) / "c.pt", CPU, f"seed {seed}")
-        trainer.method = method(**spec["method"]["settings"])
+        trainer.method = method(name="trades", **settings)
         model, _ = trainer.run()
     return TargetModel(model, records, split, CPU, seed)
 
@@ -105,7 +95,7 @@ def l2_order(records: Records) -> pd.DataFrame:
     images, labels = torch.tensor(records.images[:400]) / 255.0, torch.tensor(records.labels[:400])
     rows = []
     for radius in (0.3, 0.6):
-        for name, ball in (("clip, then pull", perturbations.Ball), ("pull, then clip", PulledThenClipped)):
+        for name, ball in (("clip, then project", perturbations.Ball), ("project, then clip", ProjectedThenClipped)):
             objective = perturbations.cross_entropy_loss(labels)
             found = perturbations.pgd(
                 network, images, objective, ball("l2", radius), steps=7, step_size=2.5 * radius / 7, start="clean"

@@ -15,16 +15,13 @@ from itertools import product
 from multiprocessing import Pool
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from retrainings import Training, digits, half, signals_of
+from retrainings import Training, attacked, digits, half, signals_of
 from scipy.stats import binomtest
 
 from robustmia.config.registry import STRATEGIES
-from robustmia.files.signals import SignalLogits
-from robustmia.inference.attack_scores import EvaluationSet, threshold_all
-from robustmia.inference.attacks.base import Observation, load_attacks, run_attacks
+from robustmia.inference.attacks.base import load_attacks
 from robustmia.inference.comparison import RunSummary, compare
 from robustmia.inference.over_seeds import over_seeds_table
 from robustmia.inference.record_results import RecordResults
@@ -45,25 +42,15 @@ def family(method: str, number: int, folder: Path) -> Results:
         Training(100_000 * number + 1_000 * run + seed, half(records, 1_000 * number + seed))
         for run, seed in product(range(RUNS), range(SEEDS))
     ]
-    arrays = signals_of(method, trainings, records, folder / f"{method}-{number}.npz")
+    arrays = signals_of(method, trainings, records, folder)
+    attacks = load_attacks(ATTACKS, AttackSettings())
     results = [
-        attacked({name: arrays[name][one] for name in ("benign", "adversarial")}, training, records.labels)
+        attacked(
+            {name: arrays[name][one] for name in ("benign", "adversarial")}, training.split, records.labels, attacks
+        )
         for one, training in enumerate(trainings)
     ]
     return [results[run * SEEDS : (run + 1) * SEEDS] for run in range(RUNS)]
-
-
-def attacked(logits: dict[str, np.ndarray], training: Training, labels: np.ndarray) -> RecordResults:
-    """Every attack of the experiment on one model, from the logits of all records."""
-    members, nonmembers = training.split.members, training.split.nonmembers
-    signals = {
-        name: SignalLogits(values[members], values[nonmembers], labels[members], labels[nonmembers])
-        for name, values in logits.items()
-    }
-    records = EvaluationSet.of(signals["benign"])
-    seen = [Observation.of(name, signal, records) for name, signal in signals.items()]
-    thresholded = threshold_all(run_attacks(load_attacks(ATTACKS, AttackSettings()), seen))
-    return RecordResults.of(np.concatenate([members, nonmembers]), thresholded, records)
 
 
 def experiment(number: int, folder: Path) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Many cheap trainings on digits, for experiments on what training again changes: used by `null.py` and `shadow_sets.py`.
 
-A small network is trained for a few epochs; all models of a family are trained at once. The signals are kept in one file for each
-family, so that an experiment that was interrupted, or that is analysed in another way, trains nothing twice.
+A small network is trained for a few epochs, many models at once. Their signals are kept in files that are named after what was trained, so
+that an experiment that was interrupted, or that is analysed in another way, trains nothing twice.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS, SCHEDULES
 from robustmia.data.digits import Digits
 from robustmia.data.records import Records
 from robustmia.data.split import Split, draw_split
+from robustmia.inference.attack_scores import EvaluationSet, threshold_all
+from robustmia.inference.attacks.base import Attack, Observation, run_attacks
+from robustmia.inference.record_results import RecordResults
 from robustmia.settings import SplitSettings
 from robustmia.signals.adversarial import Adversarial
 from robustmia.signals.benign import Benign
 from robustmia.signals.target_model import TargetModel
 from robustmia.training.ensemble import Ensemble, ensemble_trainer
 from robustmia.training.loop import Trainer
+from robustmia.workflow.code_digest import digest
 
 EPSILON = 0.1
 EPOCHS = 30
@@ -50,30 +54,37 @@ def half(records: Records, seed: int) -> Split:
     return draw_split(records, SplitSettings(member_fraction=0.5), seed)
 
 
-def signals_of(method: str, trainings: Sequence[Training], records: Records, file: Path) -> dict[str, np.ndarray]:
+def training_spec(method: str, settings: dict, architecture: dict, epochs: int, learning_rate: float) -> dict:
+    """What `Trainer` takes, but for a seed."""
+    return {
+        "architecture": {"class": NETWORKS[architecture["name"]], "settings": architecture},
+        "method": {"class": METHODS[method], "settings": {"name": method, **settings}},
+        "training": {
+            "epochs": epochs,
+            "batch_size": 64,
+            "optimizer": {"class": OPTIMIZERS["sgd"], "settings": {"name": "sgd", "learning_rate": learning_rate}},
+            "schedule": {"class": SCHEDULES["one_cycle"], "settings": {"name": "one_cycle", "start": 0.1, "peak": 0.3}},
+        },
+    }
+
+
+def signals_of(method: str, trainings: Sequence[Training], records: Records, folder: Path) -> dict[str, np.ndarray]:
     """Signals of models that are trained here, or that were trained before.
 
     Args:
         method: `natural` or `pgd`.
         trainings: the models; those with equal numbers of members are trained together.
         records: of digits.
-        file: where the signals are kept.
+        folder: where the signals are kept.
 
     Returns:
         `benign` and `adversarial`: logits float32 [T, N, K] of all records in their order; `is_member` bool [T, N].
     """
+    spec = training_spec(method, METHOD_SETTINGS[method], {"name": "small_cnn", "width": WIDTH}, EPOCHS, 0.05)
+    which = digest(spec, [[one.seed, one.split.members.tolist()] for one in trainings])
+    file = folder / f"{method}-{which}.npz"
     if file.exists():
         return dict(np.load(file))
-    spec = {
-        "architecture": {"class": NETWORKS["small_cnn"], "settings": {"name": "small_cnn", "width": WIDTH}},
-        "method": {"class": METHODS[method], "settings": {"name": method, **METHOD_SETTINGS[method]}},
-        "training": {
-            "epochs": EPOCHS,
-            "batch_size": 64,
-            "optimizer": {"class": OPTIMIZERS["sgd"], "settings": {"name": "sgd", "learning_rate": 0.05}},
-            "schedule": {"class": SCHEDULES["one_cycle"], "settings": {"name": "one_cycle", "start": 0.1, "peak": 0.3}},
-        },
-    }
     sizes: dict[int, list[int]] = {}
     for number, training in enumerate(trainings):
         sizes.setdefault(len(training.split.members), []).append(number)
@@ -109,3 +120,29 @@ def _train(spec: dict, trainings: Sequence[Training], records: Records, file: Pa
             arrays[signal.name].append(np.concatenate([logits.members, logits.nonmembers])[order])
         arrays["is_member"].append(np.isin(np.arange(len(records.labels)), one.split.members))
     return {name: np.stack(values) for name, values in arrays.items()}
+
+
+def attacked(
+    logits: dict[str, np.ndarray],
+    split: Split,
+    labels: np.ndarray,
+    attacks: Sequence[Attack],
+    shadows: dict[str, np.ndarray] | None = None,
+) -> RecordResults:
+    """Attacks on one model under every threshold rule.
+
+    Args:
+        logits: by signal, [N, K] of all records in their order.
+        split: of the model.
+        labels: of all records, [N].
+        attacks: those that are run.
+        shadows: what `signals_of` returns for shadow models, if there are any.
+    """
+    rows = np.concatenate([split.members, split.nonmembers])
+    in_mask = shadows["is_member"][:, rows] if shadows else None
+    records = EvaluationSet(np.arange(len(rows)) < len(split.members), labels[rows], in_mask)
+    seen = [
+        Observation(signal.name, logits[signal.name][rows], records, shadows[signal.name][:, rows] if shadows else None)
+        for signal in SIGNALS
+    ]
+    return RecordResults.of(rows, threshold_all(run_attacks(attacks, seen)), records)

@@ -14,15 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from retrainings import Training, digits, half, signals_of
+from retrainings import Training, attacked, digits, half, signals_of
 from scipy.stats import t
 
 from robustmia.config.registry import STRATEGIES
-from robustmia.files.signals import SignalLogits
-from robustmia.inference.attack_scores import EvaluationSet, threshold_all
-from robustmia.inference.attacks.base import Observation, load_attacks, run_attacks
+from robustmia.inference.attacks.base import load_attacks
 from robustmia.inference.over_seeds import measure, shared_keys
-from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import AttackSettings
 from robustmia.models.device import derive_seed
 from robustmia.shadow.split import shadow_split
@@ -30,14 +27,10 @@ from robustmia.shadow.split import shadow_split
 TARGETS, SETS, MODELS = 16, 8, 8
 NEED_SHADOWS = ("lira_online", "lira_offline", "rmia_online", "privacy_risk", "joint")
 ATTACKS = [STRATEGIES[name] for name in ("I_B", "I_A", *NEED_SHADOWS)]
-SIGNALS = ("benign", "adversarial")
 
 
 def measurements(method: str, folder: Path) -> dict[str, np.ndarray]:
     """Every number of every target under every set of shadow models, [T, K]."""
-    file = folder / f"numbers-{method}.npz"
-    if file.exists():
-        return dict(np.load(file))
     records = digits()
     targets = [Training(seed, half(records, seed)) for seed in range(TARGETS)]
     members = len(targets[0].split.members)
@@ -46,34 +39,20 @@ def measurements(method: str, folder: Path) -> dict[str, np.ndarray]:
         for k in range(SETS)
         for model in range(MODELS)
     ]
-    of_targets = signals_of(method, targets, records, folder / f"targets-{method}.npz")
-    of_shadows = signals_of(method, shadows, records, folder / f"shadows-{method}.npz")
+    of_targets, of_shadows = (signals_of(method, trainings, records, folder) for trainings in (targets, shadows))
+    attacks = load_attacks(ATTACKS, AttackSettings())
     values: dict[str, np.ndarray] = {}
     for n, target in enumerate(targets):
         for k in range(SETS):
-            models = slice(k * MODELS, (k + 1) * MODELS)
-            part = _attacked(of_targets, n, target, of_shadows, models, records.labels)
+            logits = {name: of_targets[name][n] for name in ("benign", "adversarial")}
+            chosen = {name: of_shadows[name][k * MODELS : (k + 1) * MODELS] for name in of_shadows}
+            part = attacked(logits, target.split, records.labels, attacks, chosen)
             for key in shared_keys([part]):
                 found = measure(part, key)
                 if found is not None and key[1] in NEED_SHADOWS and key[2] != "oracle":
                     values.setdefault(" ".join(filter(None, key)), np.empty((TARGETS, SETS)))[n, k] = found.value
         print(f"{method}: target {n + 1} of {TARGETS}", file=sys.stderr)
-    np.savez(file, **values)
     return values
-
-
-def _attacked(
-    targets: dict, n: int, target: Training, shadows: dict, models: slice, labels: np.ndarray
-) -> RecordResults:
-    members, nonmembers = target.split.members, target.split.nonmembers
-    rows = np.concatenate([members, nonmembers])
-    records = EvaluationSet(np.arange(len(rows)) < len(members), labels[rows], shadows["is_member"][models][:, rows])
-    seen = []
-    for name in SIGNALS:
-        logits = targets[name][n]
-        file = SignalLogits(logits[members], logits[nonmembers], labels[members], labels[nonmembers])
-        seen.append(Observation.of(name, file, records, shadows[name][models][:, rows]))
-    return RecordResults.of(rows, threshold_all(run_attacks(load_attacks(ATTACKS, AttackSettings()), seen)), records)
 
 
 def components(values: np.ndarray) -> tuple[float, float]:

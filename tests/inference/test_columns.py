@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robustmia.files.signals import SignalLogits
-from robustmia.inference.metrics import ROC, accuracy_interval, auc, uninformative_floor
+from robustmia.inference.metrics import ROC, accuracy_interval, auc, oracle_chance
 from robustmia.inference.scores import log_odds
 from robustmia.inference.thresholds import split
 from synthetic import evaluated, leaking_signal, of_one_class
@@ -51,8 +51,8 @@ def test_a_row_has_its_numbers_in_the_columns_they_are_named_for():
         assert (rows.auc < rows.auc_high).all()
         assert (rows.accuracy_low < rows.accuracy).all()
         assert (rows.accuracy < rows.accuracy_high).all()
-    floor = (table.chance_accuracy.oracle, table.chance_accuracy_95th.oracle)
-    assert floor == uninformative_floor(400, 90)
+    chance = (table.chance_accuracy.oracle, table.chance_accuracy_95th.oracle)
+    assert chance == oracle_chance(400, 90)
     assert (table.members.oracle, table.nonmembers.oracle) == (400, 90)
 
 

@@ -16,7 +16,7 @@ from robustmia.inference.metrics import (
     auc,
     auc_interval,
     exact_interval,
-    uninformative_floor,
+    oracle_chance,
 )
 from robustmia.inference.thresholds import split
 from synthetic import gaussians, of_one_class
@@ -126,19 +126,19 @@ def test_rates_that_the_records_cannot_resolve_are_empty():
 
 
 @pytest.mark.parametrize(("members", "nonmembers"), [(1900, 514), (60_000, 10_000), (50_000, 10_000)])
-def test_the_floor_follows_smirnovs_limit_for_the_papers_data_sets(members, nonmembers):
+def test_chance_under_the_oracle_rule_follows_smirnovs_limit_for_the_papers_data_sets(members, nonmembers):
     """P(D+ > t / sqrt(n m / (n + m))) tends to exp(-2 t^2): its mean is sqrt(pi / 8), its 95th percentile 1.2239."""
     scale = np.sqrt(1 / members + 1 / nonmembers)
-    mean, high = uninformative_floor(members, nonmembers)
+    mean, high = oracle_chance(members, nonmembers)
     assert 2 * mean - 1 == pytest.approx(np.sqrt(np.pi / 8) * scale, rel=0.04)
     assert 2 * high - 1 == pytest.approx(np.sqrt(np.log(20) / 2) * scale, rel=0.06)
 
 
-def test_the_floor_is_exact_for_equal_numbers():
+def test_chance_under_the_oracle_rule_is_exact_for_equal_numbers():
     """Reflection: P(D+ >= k / n) = C(2n, n - k) / C(2n, n), hence the mean of D+ is their sum over n."""
     n = 60
     mean = sum(comb(2 * n, n - k) for k in range(1, n + 1)) / comb(2 * n, n) / n
-    assert 2 * uninformative_floor(n, n)[0] - 1 == pytest.approx(mean, rel=0.04)
+    assert 2 * oracle_chance(n, n)[0] - 1 == pytest.approx(mean, rel=0.04)
 
 
 @pytest.mark.parametrize(("members", "nonmembers"), [(2, 60), (3, 3), (10, 10), (29, 60), (40, 40), (60, 2)])

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_curve
 from helpers import shared
 from robustmia.inference.attack_scores import AttackScores, EvaluationSet, threshold_all
 from robustmia.inference.decisions import Decisions, Scores
-from robustmia.inference.metrics import uninformative_floor
+from robustmia.inference.metrics import oracle_chance
 from robustmia.inference.thresholds import RULES, SHADOW_RULES, best_threshold, oracle, split
 from synthetic import gaussians, of_one_class
 
@@ -67,13 +67,13 @@ def test_one_record_on_each_side():
 
 
 def test_the_split_rule_is_honest_and_the_oracle_is_not():
-    """Scores without information, many times over: split averages to one half, oracle to its floor."""
+    """Scores without information, many times over: split averages to one half, oracle to its chance."""
     random = np.random.default_rng(3)
     draws = [(random.normal(size=190), random.normal(size=52)) for _ in range(200)]
     honest = np.mean([split(of_one_class(*draw)).accuracy for draw in draws])
     greedy = np.mean([oracle(of_one_class(*draw)).accuracy for draw in draws])
     assert honest == pytest.approx(0.5, abs=0.005)
-    assert greedy == pytest.approx(uninformative_floor(190, 52)[0], abs=0.006)
+    assert greedy == pytest.approx(oracle_chance(190, 52)[0], abs=0.006)
     assert greedy > 0.53
 
 

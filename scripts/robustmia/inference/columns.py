@@ -6,12 +6,17 @@ Each function takes one attack under one threshold rule and returns some of the 
 from __future__ import annotations
 
 from robustmia.inference.attack_scores import ThresholdedAttack
-from robustmia.inference.metrics import accuracy_interval, auc, auc_interval, uninformative_floor
+from robustmia.inference.metrics import accuracy_interval, auc, auc_interval, oracle_chance
 from robustmia.inference.thresholds import HONEST
 
 Cells = dict[str, float | int | str | None]
 
 LOW_RATES = {"tpr_at_1pct_fpr": 0.01, "tpr_at_0.1pct_fpr": 0.001}
+
+
+def chance_accuracy(rule: str, members: int, nonmembers: int) -> tuple[float, float | None]:
+    """The balanced accuracy that uninformative scores are expected to give, and under the oracle rule its 95th percentile."""
+    return (0.5, None) if rule in HONEST else oracle_chance(members, nonmembers)
 
 
 def accuracy(row: ThresholdedAttack) -> Cells:
@@ -22,7 +27,7 @@ def accuracy(row: ThresholdedAttack) -> Cells:
     rates, members, nonmembers = row.decisions.rates, len(row.decisions.members), len(row.decisions.nonmembers)
     honest = row.rule in HONEST
     low, high = accuracy_interval(rates, members, nonmembers) if honest else (None, None)
-    chance, chance_95th = (0.5, None) if honest else uninformative_floor(members, nonmembers)
+    chance, chance_95th = chance_accuracy(row.rule, members, nonmembers)
     return {
         "accuracy": rates.accuracy,
         "accuracy_low": low,

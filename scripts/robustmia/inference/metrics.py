@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import betaincinv, expit, logit
 from scipy.stats import binom, norm
 
-FLOOR_DRAWS = 1000
-FLOOR_CHUNK = 2**22  # elements per block of simulated walks
+CHANCE_DRAWS = 1000
+CHANCE_CHUNK = 2**22  # elements per block of simulated walks
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def accuracy_interval(rates: Rates, members: int, nonmembers: int) -> tuple[floa
     From the limits of Clopper and Pearson of both rates, whose distances are combined as squares (MOVER; with Wilson's limits it
     would be Newcombe's interval, 1998, method 10, which covers too rarely with a few records). For the split rule, whose decisions
     are means over thresholds, rates of single decisions have more variance than those means, by about what the choice of the
-    thresholds adds. For the oracle rule there is no such interval: see `uninformative_floor`.
+    thresholds adds. For the oracle rule there is no such interval: see `oracle_chance`.
     """
     true, false = rates.true_positive_rate, rates.false_positive_rate
     true_low, true_high = exact_interval(true, members)
@@ -136,7 +136,7 @@ def exact_interval(rate: float, count: int) -> tuple[float, float]:
 
 
 @cache
-def uninformative_floor(members: int, nonmembers: int) -> tuple[float, float]:
+def oracle_chance(members: int, nonmembers: int) -> tuple[float, float]:
     """What the oracle rule reports for uninformative scores: its mean and its 95th percentile.
 
     With no information the pooled order is a random arrangement of members and non-members, and the rule takes the largest
@@ -145,9 +145,9 @@ def uninformative_floor(members: int, nonmembers: int) -> tuple[float, float]:
     random = np.random.default_rng(0)
     steps = np.repeat([1.0 / members, -1.0 / nonmembers], [members, nonmembers])
     best: list[np.ndarray] = []
-    block = max(1, FLOOR_CHUNK // len(steps))
-    for start in range(0, FLOOR_DRAWS, block):
-        walks = np.tile(steps, (min(block, FLOOR_DRAWS - start), 1))
+    block = max(1, CHANCE_CHUNK // len(steps))
+    for start in range(0, CHANCE_DRAWS, block):
+        walks = np.tile(steps, (min(block, CHANCE_DRAWS - start), 1))
         best.append(random.permuted(walks, axis=1, out=walks).cumsum(axis=1).max(axis=1).clip(min=0.0))
     accuracies = 0.5 + 0.5 * np.concatenate(best)
     return float(accuracies.mean()), float(np.quantile(accuracies, 0.95))

@@ -19,9 +19,9 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import nct, norm, t
 
-from robustmia.inference.columns import LOW_RATES
+from robustmia.inference.columns import LOW_RATES, chance_accuracy
 from robustmia.inference.decisions import Decisions
-from robustmia.inference.metrics import ROC, accuracy_interval, auc, auc_interval, placements, uninformative_floor
+from robustmia.inference.metrics import ROC, accuracy_interval, auc, auc_interval, placements
 from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import LEVEL
 from robustmia.inference.thresholds import HONEST
@@ -181,8 +181,8 @@ def measure(results: RecordResults, key: Key) -> Measurement | None:
 def chance(results: RecordResults, key: Key) -> float:
     """What a number is expected to be where scores say nothing about membership."""
     _, _, rule, quantity = key
-    if rule and rule not in HONEST:
-        return uninformative_floor(int(results.is_member.sum()), int((~results.is_member).sum()))[0]
+    if quantity == "accuracy":
+        return chance_accuracy(rule, int(results.is_member.sum()), int((~results.is_member).sum()))[0]
     return LOW_RATES.get(quantity, 0.5)
 
 

@@ -35,7 +35,7 @@ def oracle(scores: Scores, shadows: Scores | None = None) -> Decisions:
     """The threshold that does best on the evaluated records themselves (Song et al. 2019, section 3).
 
     Accuracy is never below 0.5, since "no member" is a threshold too. It is biased upward: compare it with
-    `uninformative_floor`.
+    `oracle_chance`.
     """
     return Decisions.at(best_threshold(scores.members, scores.nonmembers), scores)
 
