@@ -38,7 +38,7 @@ def conclusions_text(comparison: pd.DataFrame) -> list[str]:
     copies = comparison.get("duplicates", pd.Series([None])).iloc[0]
     if isinstance(copies, str) and copies:
         paragraphs.append(copies)
-    return [*paragraphs, _method(int(comparison.seeds.max()))]
+    return [*paragraphs, _method(comparison)]
 
 
 def _leaking(ordered: pd.DataFrame) -> str:
@@ -89,20 +89,24 @@ def _power(rest: pd.DataFrame, seeds: int) -> str:
     )
 
 
-def _method(seeds: int) -> str:
-    chosen = (
+def _method(comparison: pd.DataFrame) -> str:
+    seeds = int(comparison.seeds.max())
+    said = [
         "The strongest attack on each model is chosen on one half of the records and measured on the other half, among all attacks under "
         "honest threshold rules, whose thresholds do not depend on the record that is classified."
-    )
+    ]
     if seeds == 1:
-        return (
-            f"{chosen} There is only one seed: confidence intervals are for these trained models and other records, and do not cover "
-            "training again."
+        said.append(
+            "There is only one seed: confidence intervals are for these trained models and other records, and do not cover training again."
         )
-    return (
-        f"{chosen} Confidence intervals cover training again with other seeds, and the sampling of records. p-values are those of "
-        f"paired tests over the {seeds} seeds, corrected for the number of defenses (Holm). A difference is called significant if p is below 0.05."
-    )
+    else:
+        said.append("Confidence intervals cover training again with other seeds, and the sampling of records.")
+    if comparison.p_holm.notna().any():
+        said.append(
+            f"p-values are those of paired tests over the {seeds} seeds, corrected for the number of defenses (Holm). A difference is "
+            "called significant if p is below 0.05."
+        )
+    return " ".join(said)
 
 
 def first_page(introduction: str, comparisons: list[pd.DataFrame]) -> str:
