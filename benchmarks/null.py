@@ -1,4 +1,4 @@
-"""Do the intervals and tests hold when models are trained again? Trainings of one method are passed off as different ones.
+"""Do the intervals and tests hold when models are trained again? Trainings of one method are compared as if they were of different ones.
 
 A family is four runs of one method that share splits and differ only in the seeds of their trainings: the first plays natural
 training and the others play defenses, so that every difference is 0. Beside it, natural and PGD training of the same splits are

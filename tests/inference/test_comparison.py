@@ -1,4 +1,4 @@
-"""What is real and what is luck: tests, intervals and the choice of the strongest attack, on data whose answers are known."""
+"""Tests, intervals and the choice of the strongest attack, on data whose answers are known."""
 
 from __future__ import annotations
 
@@ -109,9 +109,9 @@ def test_one_seed_says_nothing_of_others_and_no_natural_run_leaves_no_difference
 
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_the_choice_of_the_attack_is_part_of_what_intervals_cover(seeds):
-    """Twelve attacks of nearly equal strength, each of which a training makes stronger or weaker: which is chosen is luck.
+    """Twelve attacks of nearly equal strength, each of which a training makes stronger or weaker: which one is chosen is random.
 
-    Were it chosen for all seeds together, that luck would be theirs in common, and twice as many intervals would miss 0.
+    Were it chosen for all seeds together, that error would be common to all of them, and no longer a part of the spread over seeds.
     """
     random, names = np.random.default_rng(0), np.array([f"s/{number}/split" for number in range(12)])
     true, is_member, claims, families = np.linspace(0.545, 0.555, 12), np.arange(600) < 300, 0, 120

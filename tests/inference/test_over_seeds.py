@@ -36,8 +36,8 @@ def drawn(random: np.random.Generator, seeds: int, spreads: tuple[float, ...], l
     is_member = np.array([random.permutation(RECORDS_EACH) < members for _ in range(seeds)])
     runs = []
     for spread in spreads:
-        luck = 0.03 * spread * random.normal(size=(seeds, 1))
-        rate = (0.5 + easy + (leak + luck) * np.where(is_member, 0.5, -0.5)).clip(0.0, 1.0)
+        drawn_again = 0.03 * spread * random.normal(size=(seeds, 1))
+        rate = (0.5 + easy + (leak + drawn_again) * np.where(is_member, 0.5, -0.5)).clip(0.0, 1.0)
         decided = (random.random(rate.shape) < rate).astype(float)
         measured = [accuracy_of(*one) for one in zip(decided, is_member, strict=True)]
         runs.append(OverSeeds.of(measured, [np.arange(RECORDS_EACH)] * seeds, RECORDS_EACH))
@@ -76,7 +76,7 @@ def test_no_interval_is_narrower_than_that_of_the_paired_t_test(seeds):
 
 
 def test_where_seeds_share_their_records_the_records_count_too():
-    """A data set with a training set of its own: between seeds there is little spread, and all have the records' luck in common."""
+    """A data set with a training set of its own: between seeds there is little spread, and all have the same records."""
     random, covered, by_seeds_alone = np.random.default_rng(0), 0, 0
     for _ in range(500):
         records = 200

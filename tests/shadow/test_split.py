@@ -25,7 +25,7 @@ def test_records_and_classes_are_shared_out(counts, part, models):
         assert len(split.members) == members
         assert np.array_equal(np.sort(np.concatenate([split.members, split.nonmembers])), np.arange(len(labels)))
         shares = [(labels[split.members] == k).sum() - members * counts[k] / len(labels) for k in range(3)]
-        assert np.abs(shares).max() <= 5  # a stretch may span two orders
+        assert np.abs(shares).max() <= 5  # a block may cross into the next order
     assert len({tuple(split.members) for split in splits}) > models / 2
 
 

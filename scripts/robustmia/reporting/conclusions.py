@@ -77,7 +77,7 @@ def _against_natural(compared: pd.DataFrame, natural: pd.Series) -> str:
 
 
 def _power(rest: pd.DataFrame, seeds: int) -> str:
-    """How many seeds would do for the differences that are not significant."""
+    """How many seeds the differences that are not significant would need."""
     within_reach = rest[rest.seeds_needed <= MANY_SEEDS]
     if not len(within_reach):
         return f"They are so small, beside the spread over seeds, that even {MANY_SEEDS} seeds would hardly show them."

@@ -20,7 +20,7 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
 
     Args:
         spec: the numbers of the `models`, the target's `split` and `seed`, and `shadow_models`, how many there are in all, where so few may not be
-            able to share out the records then.
+            able to have so many each.
         records: of the data set.
     """
     target = len(draw_split(records, SplitSettings(**spec["split"]), seed=0).members)  # the same for every seed
@@ -37,7 +37,7 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
 
 
 def possible_members(records: int, target_members: int, models: int) -> int:
-    """The number of members nearest to the target's with which so many models share out the records."""
+    """The number of members nearest to the target's with which so many models train and leave out each record twice or more."""
     least = math.ceil(LEAST_OF_A_KIND * records / models)
     return min(max(target_members, least), records - least)
 
@@ -45,9 +45,9 @@ def possible_members(records: int, target_members: int, models: int) -> int:
 def shadow_split(labels: np.ndarray, members: int, seed: int, model: int) -> Split:
     """Members and non-members of a shadow model.
 
-    The records are put in a random order, in which classes alternate, and the models leave out one block of it after the other; at its
-    end there is another order, in which the records of the block that was begun come last. So of R models with M of N records each,
-    every record is left out by R (N - M) / N, or the next whole number; and models stay as they are when more are asked for.
+    Random orders of all records, in which classes alternate, are put one after the other; model k leaves out the k-th block of N - M
+    records. Where a block crosses into the next order, that order's records which the block has already come last. So of R models every
+    record is left out by R (N - M) / N, or the next whole number, and models stay as they are when more are asked for.
 
     Args:
         labels: [N], of all records of the data set.
@@ -69,7 +69,7 @@ def shadow_split(labels: np.ndarray, members: int, seed: int, model: int) -> Spl
 
 
 def _alternating_order(labels: np.ndarray, seed: int, number: int) -> np.ndarray:
-    """A random order of all records, every stretch of which has about the classes of all."""
+    """A random order of all records, in which every block of consecutive ones has about the same classes."""
     random = np.random.default_rng([2019, seed, number])
     order, place = random.permutation(len(labels)), np.empty(len(labels))
     for label in np.unique(labels):
