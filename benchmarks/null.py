@@ -23,7 +23,7 @@ from scipy.stats import binomtest
 from robustmia.config.registry import STRATEGIES
 from robustmia.inference.attacks.base import load_attacks
 from robustmia.inference.comparison import RunSummary, compare
-from robustmia.inference.over_seeds import over_seeds_table
+from robustmia.inference.over_seeds import numbers_of, over_seeds_table
 from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import AttackSettings
 
@@ -82,7 +82,11 @@ def _compared(runs: Results) -> pd.DataFrame:
 def _over_seeds(runs: Results) -> pd.DataFrame:
     """Every attack's numbers."""
     records = len(runs[0][0].rows)
-    tables = [over_seeds_table(f"run{n}", "natural", run, runs[0] if n else [], records) for n, run in enumerate(runs)]
+    numbers = [numbers_of(run, records) for run in runs]
+    tables = [
+        over_seeds_table(f"run{n}", "natural", runs[n][0], own, numbers[0] if n else {})
+        for n, own in enumerate(numbers)
+    ]
     table = pd.concat(tables)
     names = table.quantity + ", " + table.strategy + " " + table.threshold_rule + " on " + table.signal
     return table.assign(what=names.str.replace("  ", " "))[list(KEPT)]

@@ -10,21 +10,20 @@ with job(snakemake):
     from robustmia.files.atomic import write_text
     from robustmia.files.tables import write_table
     from robustmia.inference.comparison import RunSummary, compare
-    from robustmia.inference.over_seeds import over_seeds_table
+    from robustmia.inference.over_seeds import numbers_of, over_seeds_table
     from robustmia.inference.record_results import RecordResults
     from robustmia.reporting.conclusions import conclusions_table, conclusions_text
     from robustmia.reporting.tables import render_text
 
     spec, files = snakemake.params.spec, iter(snakemake.input.records)
-    images, runs, over_seeds, natural = Records.load(snakemake.input.data).images, {}, [], []
-    for run, method in spec[
-        "methods"
-    ].items():  # one after the other: the results of one run, and of the natural one, have to fit
+    images, runs, over_seeds, natural = Records.load(snakemake.input.data).images, {}, [], {}
+    # One run after the other: the results of one have to fit, and the numbers of the natural one, which comes first.
+    for run, method in spec["methods"].items():
         results = [RecordResults.load(next(files)) for _ in spec["seeds"]]
         runs[run] = RunSummary.of(method, results, len(images))
-        over_seeds.append(over_seeds_table(run, method, results, natural, len(images)))
-        if run == spec["natural"]:
-            natural = results
+        numbers = numbers_of(results, len(images))
+        over_seeds.append(over_seeds_table(run, method, results[0], numbers, natural))
+        natural = numbers if run == spec["natural"] else natural
     sides = [(part.rows[part.is_member], part.rows[~part.is_member]) for part in results]  # the same for every run
     copies = [(len(duplicates(images, *rows)), len(rows[1])) for rows in sides]
     over_seeds = pd.concat(over_seeds)

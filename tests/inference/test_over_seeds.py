@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm, t, ttest_1samp, ttest_rel
 
@@ -13,10 +14,12 @@ from robustmia.inference.over_seeds import (
     OverSeeds,
     accuracy_of,
     auc_of,
+    numbers_of,
     over_seeds_table,
     shared_keys,
     true_positive_rate_of,
 )
+from robustmia.inference.record_results import RecordResults
 from synthetic import RECORDS, gaussians, record_results
 
 RECORDS_EACH = 120
@@ -160,11 +163,17 @@ def test_the_influences_of_a_true_positive_rate_have_its_variance():
     assert values.mean() == pytest.approx(norm.sf(norm.isf(0.05) - 1.0), abs=0.005)
 
 
+def table_of(results: list[RecordResults], natural: list[RecordResults]) -> pd.DataFrame:
+    """Of a run, and of the natural one if there is any."""
+    others = numbers_of(natural, RECORDS) if natural else {}
+    return over_seeds_table("pgd", "pgd", results[0], numbers_of(results, RECORDS), others)
+
+
 def test_the_table_has_every_number_once_and_differences_from_natural():
     leaks = {"s/a/split": 0.7, "s/b/oracle": 0.9, "s/correctness/fixed": 0.6}
     natural = [record_results(seed, leaks, source=1) for seed in range(3)]
     defense = [record_results(seed, leaks, source=2) for seed in range(3)]
-    table = over_seeds_table("pgd", "pgd", defense, natural, RECORDS)
+    table = table_of(defense, natural)
     assert tuple(table.columns) == COLUMNS
     rows = table.set_index(["strategy", "threshold_rule", "quantity"])
     assert rows.index.is_unique
@@ -175,7 +184,7 @@ def test_the_table_has_every_number_once_and_differences_from_natural():
     assert split.chance == 0.5
     assert rows.loc["b", "oracle", "accuracy"].chance > 0.51
     assert rows.loc["a", "", "tpr_at_1pct_fpr"].chance == 0.01
-    other = over_seeds_table("natural", "natural", natural, [], RECORDS)
+    other = table_of(natural, [])
     np.testing.assert_allclose(table.difference, table["mean"] - other["mean"])
     assert other.difference.isna().all()
     assert (table.interval_covers == "records and training").all()
@@ -183,7 +192,7 @@ def test_the_table_has_every_number_once_and_differences_from_natural():
 
 def test_of_one_seed_the_table_has_the_intervals_of_the_model_itself():
     part = record_results(0, {"s/a/split": 0.7, "s/b/oracle": 0.9})
-    table = over_seeds_table("pgd", "pgd", [part], [part], RECORDS)
+    table = table_of([part], [part])
     rows = table.set_index(["strategy", "threshold_rule", "quantity"])
     assert (table.interval_covers == "records").all()
     scores = part.scores[0]
@@ -201,5 +210,5 @@ def test_numbers_that_a_seed_lacks_are_left_out():
     one = record_results(1, {"s/a/split": 0.7})
     assert {key[1] for key in shared_keys([both, one])} == {"a"}
     few = record_results(2, {"s/a/split": 0.7}, members=950)  # 50 non-members do not resolve 1 %
-    table = over_seeds_table("pgd", "pgd", [one, few], [], RECORDS)
+    table = table_of([one, few], [])
     assert set(table.quantity) == {"accuracy", "auc"}

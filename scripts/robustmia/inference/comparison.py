@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from robustmia.inference.over_seeds import OverSeeds, accuracy_of, difference_columns
+from robustmia.inference.over_seeds import SEEDS_OF_A_TEST, OverSeeds, accuracy_of, difference_columns, mean_columns
 from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import LEVEL
 from robustmia.inference.thresholds import HONEST
 
 SPLITS = 20
-SEEDS_OF_A_TEST = 3  # at least: two often have equal values of some number, and then no spread
 
 # ---------------------------------------------------------------- the strongest honest attack
 
@@ -131,16 +130,6 @@ def compare(runs: dict[str, RunSummary]) -> pd.DataFrame:
 
 
 def _row(run: str, summary: RunSummary) -> dict:
-    accuracy = summary.accuracy
-    low, high = accuracy.interval(0.0, 1.0)
-    return {
-        "run": run,
-        "method": summary.method,
-        "strongest": summary.strongest,
-        "seeds": accuracy.seeds,
-        "accuracy": accuracy.mean,
-        "accuracy_sd": accuracy.deviation,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "interval_covers": accuracy.interval_covers,
-    }
+    names = {"mean": "accuracy"} | {part: f"accuracy_{part}" for part in ("sd", "low", "high")}
+    columns = {names.get(name, name): value for name, value in mean_columns(summary.accuracy).items()}
+    return {"run": run, "method": summary.method, "strongest": summary.strongest, **columns}

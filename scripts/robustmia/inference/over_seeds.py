@@ -26,6 +26,7 @@ from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import LEVEL
 from robustmia.inference.thresholds import HONEST
 
+SEEDS_OF_A_TEST = 3  # at least: two often have equal values of some number, and then no spread
 POWER = 0.8
 MOST_SEEDS = 1000  # that are worth naming
 SMALLEST_P = 1e-12
@@ -117,7 +118,7 @@ class OverSeeds:
         deviation = self.deviation
         if not deviation or not self.mean:
             return None
-        counts = np.arange(2, MOST_SEEDS + 1)
+        counts = np.arange(SEEDS_OF_A_TEST, MOST_SEEDS + 1)
         by_seeds, by_records = deviation / np.sqrt(counts), np.sqrt(self.records_variance)
         limits = np.hypot(t.isf(level / 2, counts - 1) * by_seeds, norm.isf(level / 2) * by_records)
         error = np.hypot(by_seeds, by_records)
@@ -207,17 +208,33 @@ COLUMNS = (
 )
 
 
-def over_seeds_table(
-    run: str, method: str, results: Sequence[RecordResults], natural: Sequence[RecordResults], records: int
-) -> pd.DataFrame:
+Numbers = dict[Key, OverSeeds]
+
+
+def numbers_of(results: Sequence[RecordResults], records: int) -> Numbers:
+    """Every number that the results of all seeds have, over the seeds; those that some seed cannot resolve are left out.
+
+    Args:
+        results: of each seed.
+        records: of the data set.
+    """
+    rows, found = [part.rows for part in results], {}
+    for key in shared_keys(results):
+        measured = [one for part in results if (one := measure(part, key))]
+        if len(measured) == len(results):
+            found[key] = OverSeeds.of(measured, rows, records)
+    return found
+
+
+def over_seeds_table(run: str, method: str, first: RecordResults, numbers: Numbers, natural: Numbers) -> pd.DataFrame:
     """Every number of a run over its seeds, and how it differs from the same number under natural training.
 
     Args:
         run: its name.
         method: the name of its method.
-        results: of each seed.
-        natural: of each seed of the natural run, in the same order; empty: there is none, or this is it.
-        records: of the data set.
+        first: results of one of its seeds, for what chance would give.
+        numbers: of the run.
+        natural: of the natural run, with seeds in the same order; empty: there is none, or this is it.
 
     Returns:
         A row for each number that all seeds have: the `accuracy` of an attack under a threshold rule, the `auc` and the true
@@ -225,24 +242,16 @@ def over_seeds_table(
         `records`. `chance` is what uninformative scores are expected to give; under the oracle rule, whose threshold saw the records,
         more than 0.5. With one seed a difference has no interval.
     """
-    of_natural, rows = set(shared_keys(natural)) if natural else set(), []
-    for key in shared_keys(results):
-        of_run = _over_seeds(results, key, records)
-        if of_run is None:
-            continue
+    rows = []
+    for key, of_run in numbers.items():
         named = dict(zip(("signal", "strategy", "threshold_rule", "quantity"), key, strict=True))
-        row = {"run": run, "method": method, **named, **_columns(of_run), "chance": chance(results[0], key)}
-        other = _over_seeds(natural, key, records) if key in of_natural else None
-        rows.append(row | (difference_columns(of_run - other) if other else {}))
+        row = {"run": run, "method": method, **named, **mean_columns(of_run), "chance": chance(first, key)}
+        rows.append(row | (difference_columns(of_run - natural[key]) if key in natural else {}))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _over_seeds(results: Sequence[RecordResults], key: Key, records: int) -> OverSeeds | None:
-    measured = [found for part in results if (found := measure(part, key))]
-    return OverSeeds.of(measured, [part.rows for part in results], records) if len(measured) == len(results) else None
-
-
-def _columns(of_run: OverSeeds) -> dict:
+def mean_columns(of_run: OverSeeds) -> dict:
+    """Of the number of one run."""
     low, high = of_run.interval(0.0, 1.0)
     about = {"seeds": of_run.seeds, "mean": of_run.mean, "sd": of_run.deviation}
     return about | {"low": low, "high": high, "interval_covers": of_run.interval_covers}
