@@ -129,6 +129,7 @@ def test_so_many_seeds_do_show_a_difference():
         assert at_least <= (ttest_1samp(sampled, 0.0, axis=1).pvalue < 0.05).mean() <= at_most
     assert OverSeeds(np.array([-1.0, 1.0001]), np.zeros((2, 1))).seeds_needed(0.05) is None
     assert OverSeeds(np.array([1.0]), np.zeros((1, 1))).seeds_needed(0.05) is None
+    assert OverSeeds(np.array([0.999, 1.001]), np.zeros((2, 1))).seeds_needed(0.05) == 3  # fewer are not tested
     shared = OverSeeds(np.array([0.4, 0.5, 0.6]), np.full((3, 1), 0.5))  # no number of seeds makes records less
     assert shared.seeds_needed(0.05) is None
 

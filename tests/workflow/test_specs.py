@@ -187,3 +187,20 @@ def test_a_checkpoint_is_keyed_by_the_code(tmp_path, monkeypatch):
     before = checkpoint(tmp_path)
     monkeypatch.setattr("robustmia.workflow.specs.code_digest", lambda *given: "other")
     assert checkpoint(tmp_path) != before
+
+
+def test_more_shadow_models_change_no_spec_where_members_are_half_of_the_records():
+    """Elsewhere their number may keep them from having as many members as the target, so that it belongs to the spec."""
+    for split, kept in (
+        ({"member_fraction": 0.5}, True),
+        ({"max_members": 100}, False),
+        ({"members_per_class": 50}, False),
+    ):
+        raw = default()
+        raw["datasets"]["digits"]["split"] = split
+        eight, twelve = (
+            specs_of(read_config(raw | {"shadow_models": models})).shadow_train("digits", "pgd", "0", "0")
+            for models in (8, 12)
+        )
+        assert (eight == twelve) == kept
+        assert (eight | {"shadow_models": 12} == twelve) == (not kept)
