@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -297,14 +298,37 @@ def test_a_damaged_result_is_refused_and_made_again(finished, undisturbed, damag
 def test_a_damaged_checkpoint_costs_an_epoch_at_most(tmp_path, undisturbed):
     workflow = few(tmp_path)
     checkpoints = workflow.folder / "results" / "smoke" / "checkpoints"
+
+    def with_two_states() -> list[Path]:
+        """The last states of trainings that have one before it too."""
+        return [path for path in checkpoints.glob("*.pt") if path.with_suffix(".before.pt").exists()]
+
     running = workflow.start(*GIVEN)
-    when(lambda: list(checkpoints.glob("*.before.pt")), running)
-    for process in (psutil.Process(running.pid), *jobs_of(psutil.Process(running.pid))):
-        process.kill()
+    processes: list[psutil.Process] = []
+
+    def stopped_with_two_states() -> bool:
+        """Stop everything, and go on with it if a training ended or was between two files at that moment."""
+        if not with_two_states():
+            return False
+        main = psutil.Process(running.pid)
+        processes[:] = [main, *jobs_of(main)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        if with_two_states():
+            return True
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+        return False
+
+    when(stopped_with_two_states, running)
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     running.communicate(timeout=60)
-    for path in checkpoints.glob("*.pt"):
-        if not path.name.endswith(".before.pt"):
-            flip_a_bit(path)
+    for path in with_two_states():
+        flip_a_bit(path)
     finish(workflow)
     logs = "".join(path.read_text() for path in (workflow.folder / "results/smoke/logs/train").rglob("*.log"))
     assert "damaged checkpoint (its digest is wrong), removed" in logs
