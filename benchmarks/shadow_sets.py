@@ -29,8 +29,12 @@ NEED_SHADOWS = ("lira_online", "lira_offline", "rmia_online", "privacy_risk", "j
 ATTACKS = [STRATEGIES[name] for name in ("I_B", "I_A", *NEED_SHADOWS)]
 
 
-def measurements(method: str, folder: Path) -> dict[str, np.ndarray]:
-    """Every number of every target under every set of shadow models, [T, K]."""
+FAILED = 0.5
+"""A shadow model of a lower accuracy than this, on all records, did not learn."""
+
+
+def measurements(method: str, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Every number of every target under every set of shadow models, [T, K]; and whether a set has a model that did not learn, [K]."""
     records = digits()
     targets = [Training(seed, half(records, seed)) for seed in range(TARGETS)]
     members = len(targets[0].split.members)
@@ -52,7 +56,8 @@ def measurements(method: str, folder: Path) -> dict[str, np.ndarray]:
                 if found is not None and key[1] in NEED_SHADOWS and key[2] != "oracle":
                     values.setdefault(" ".join(filter(None, key)), np.empty((TARGETS, SETS)))[n, k] = found.value
         print(f"{method}: target {n + 1} of {TARGETS}", file=sys.stderr)
-    return values
+    accuracies = np.stack([(logits.argmax(axis=1) == records.labels).mean() for logits in of_shadows["benign"]])
+    return values, (accuracies.reshape(SETS, MODELS) < FAILED).any(axis=1)
 
 
 def components(values: np.ndarray) -> tuple[float, float]:
@@ -72,20 +77,27 @@ def coverage(of_sets: float, of_targets: float, seeds: int) -> float:
     return float(1.0 - 2.0 * t.sf(t.isf(0.025, seeds - 1) / widening, seeds - 1))
 
 
+def tabulate(title: str, numbers: dict[str, np.ndarray], sets: np.ndarray) -> None:
+    """Print a Markdown table of what the sets that are True contribute."""
+    rows = []
+    for name, values in numbers.items():
+        of_sets, of_targets = components(values[:, sets])
+        row = {"number": name, "mean": values[:, sets].mean(), "sd of sets": of_sets, "sd of targets": of_targets}
+        rows.append(row | {f"{seeds} seeds": coverage(of_sets, of_targets, seeds) for seeds in (3, 5, 10)})
+    print(f"\n{title}: {TARGETS} targets, {sets.sum()} sets of {MODELS} shadow models\n")
+    print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".4f"))
+
+
 def main(folder: Path) -> None:
-    """Train what is not there, and print Markdown tables."""
+    """Train what is not there, and print Markdown tables: with all sets, and without those that have a model that did not learn."""
     torch.set_num_threads(1)
-    numbers = {method: measurements(method, folder) for method in ("natural", "pgd")}
-    differences = {name: numbers["pgd"][name] - values for name, values in numbers["natural"].items()}
-    for title, found in (*numbers.items(), ("pgd - natural", differences)):
-        rows = []
-        for name, values in found.items():
-            of_sets, of_targets = components(values)
-            row = {"number": name, "mean": values.mean(), "sd of sets": of_sets, "sd of targets": of_targets}
-            covers = {f"{seeds} seeds": coverage(of_sets, of_targets, seeds) for seeds in (3, 5, 10)}
-            rows.append(row | covers)
-        print(f"\n{title}: {TARGETS} targets, {SETS} sets of {MODELS} shadow models\n")
-        print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".4f"))
+    (natural, failed), (pgd, failed_too) = (measurements(method, folder) for method in ("natural", "pgd"))
+    differences = {name: pgd[name] - values for name, values in natural.items()}
+    learned = ~(failed | failed_too)
+    for title, numbers in (("natural", natural), ("pgd", pgd), ("pgd - natural", differences)):
+        tabulate(title, numbers, np.ones(SETS, bool))
+        if 1 < learned.sum() < SETS:
+            tabulate(f"{title}, without the sets with a model that did not learn", numbers, learned)
 
 
 if __name__ == "__main__":
