@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -49,6 +50,7 @@ def job(snakemake: Any) -> Iterator[None]:
     path = Path(snakemake.log[0])
     name = job_name(snakemake.rule, snakemake.wildcards)
     with ExitStack() as stack:
+        stack.enter_context(little_garbage_collection())
         _wait_for_others(stack, path.with_name(f".{path.name}.lock"), name)
         stack.enter_context(job_log(path))
         signal.signal(signal.SIGTERM, _stop)
@@ -76,6 +78,20 @@ def job(snakemake: Any) -> Iterator[None]:
             logger.exception("%s: %s", type(error).__name__, first_line(error))
             sys.exit(1)
         logger.info("%s took %.1f s", name, seconds)
+
+
+@contextmanager
+def little_garbage_collection() -> Iterator[None]:
+    """Look for cycles of unused objects rarely, and not when the process ends.
+
+    Imports make some 100,000 objects that stay. Python looks through all of them again and again, and a last time at its end: half a
+    second of a job that imports torch.
+    """
+    gc.set_threshold(100_000)
+    try:
+        yield
+    finally:
+        gc.freeze()
 
 
 def job_name(rule: str, wildcards: Any) -> str:
