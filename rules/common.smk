@@ -4,7 +4,7 @@ wildcard_constraints:
     run=r"[A-Za-z][A-Za-z0-9_.-]*",
     seed=r"\d+",
     batch=r"\d+",
-    signal="|".join(SIGNALS),
+    signals=rf"({'|'.join(SIGNALS)})(\+({'|'.join(SIGNALS)}))*",
 
 
 def by_wildcards(lookup, **given):
@@ -32,9 +32,9 @@ STEPS = [
         paths.records,
         paths.split,
         paths.model,
-        paths.signal,
+        paths.signals,
         paths.shadow_models,
-        paths.shadow_signal,
+        paths.shadow_signals,
         paths.record_results,
     )
     for file in targets.expand(pattern)
@@ -49,5 +49,10 @@ def figure_inputs(kind):
     if kind.shows_images:
         inputs["records"] = paths.records
     if kind.shows_examples:
-        inputs["examples"] = expanded(paths.examples, seed=str(settings.seeds[0]))
+        inputs["examples"] = lambda wildcards: targets.expand(
+            paths.signals,
+            dataset=wildcards.dataset,
+            seed=str(settings.seeds[0]),
+            signals=targets.adversarial_job(wildcards.dataset),
+        )
     return inputs

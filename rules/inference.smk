@@ -3,8 +3,8 @@ rule infer:
     input:
         data=paths.records,
         split=paths.split,
-        signals=expanded(paths.signal),
-        shadows=expanded(paths.shadow_signal),
+        signals=expanded(paths.signals),
+        shadows=expanded(paths.shadow_signals),
     output:
         **{table: filled(paths.target_table, table=table) for table in TABLES},
         records=paths.record_results,

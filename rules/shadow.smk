@@ -21,24 +21,24 @@ rule shadow_train:
         "../scripts/shadow_train.py"
 
 
-rule shadow_signal:
+rule shadow_signals:
     input:
         records=paths.records,
         models=paths.shadow_models,
     output:
-        logits=paths.shadow_signal,
+        signals=paths.shadow_signals,
     log:
-        paths.log(f"shadow_signal/{TARGET}_batch{{batch}}_{{signal}}"),
+        paths.log(f"shadow_signals/{TARGET}_batch{{batch}}_{{signals}}"),
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
     params:
-        spec=by_wildcards(specs.shadow_signal),
-        code=code_of("shadow_signal", specs.shadow_signal),
+        spec=by_wildcards(specs.shadow_signals),
+        code=code_of("shadow_signals", specs.shadow_signals),
     script:
-        "../scripts/shadow_signal.py"
+        "../scripts/shadow_signals.py"
 
 
 rule shadow_all:

@@ -1,47 +1,26 @@
 # What the attacker sees of every member and non-member: logits of clean images, of images perturbed against the very model, ...
-rule signal:
+rule signals:
     input:
         records=paths.records,
         split=paths.split,
         model=paths.model,
     output:
-        logits=paths.signal,
-        spec=paths.signal_spec,
+        signals=paths.signals,
+        spec=paths.signals_spec,
     log:
-        paths.log(f"signal/{TARGET}_{{signal}}"),
+        paths.log(f"signals/{TARGET}_{{signals}}"),
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
         gpu=1,
     params:
-        spec=by_wildcards(specs.signal),
-        code=code_of("compute_signal", specs.signal),
+        spec=by_wildcards(specs.signals),
+        code=code_of("signals", specs.signals),
     script:
-        "../scripts/compute_signal.py"
-
-
-rule examples:
-    input:
-        records=paths.records,
-        split=paths.split,
-        model=paths.model,
-    output:
-        examples=paths.examples,
-    log:
-        paths.log(f"examples/{TARGET}"),
-    conda:
-        "../envs/training.yaml"
-    threads: 1
-    resources:
-        gpu=1,
-    params:
-        spec=by_wildcards(specs.examples),
-        code=code_of("examples", specs.examples),
-    script:
-        "../scripts/examples.py"
+        "../scripts/signals.py"
 
 
 rule signals_all:
     input:
-        targets.expand(paths.signal),
+        targets.expand(paths.signals),

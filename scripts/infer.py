@@ -7,24 +7,23 @@ with job(snakemake):
 
     from robustmia.data.records import load_names
     from robustmia.data.split import Split
-    from robustmia.files.signals import ShadowSignals, SignalLogits
+    from robustmia.files.signals import ShadowSignals, load_signals
     from robustmia.files.tables import write_table
     from robustmia.inference.attacks.base import load_attacks
     from robustmia.inference.evaluate import evaluate, load_columns
     from robustmia.inference.settings import AttackSettings
 
     spec, split = snakemake.params.spec, Split.load(snakemake.input.split)
-    names, rows = spec["signals"], np.concatenate([split.members, split.nonmembers])
-    signals = {name: SignalLogits.load(path) for name, path in zip(names, snakemake.input.signals, strict=True)}
+    rows = np.concatenate([split.members, split.nonmembers])
     tables, records = evaluate(
         spec["identity"],
-        signals,
+        load_signals(snakemake.input.signals),
         rows,
         load_attacks(spec["strategies"], AttackSettings(**spec["attacks"])),
         load_columns(spec["columns"]),
         spec["own_verifier"],
         spec["in_verified_ball"],
-        ShadowSignals.load(names, snakemake.input.shadows, rows),
+        ShadowSignals.load(snakemake.input.shadows, rows),
         load_names(snakemake.input.data)[rows],
     )
     for name, table in vars(tables).items():

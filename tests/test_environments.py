@@ -37,7 +37,7 @@ TRAINING = (METHODS, NETWORKS, OPTIMIZERS, SCHEDULES)
 CHOSEN = {
     "fetch": (SOURCES,),
     **dict.fromkeys(("train", "shadow_train"), TRAINING),
-    **dict.fromkeys(("compute_signal", "shadow_signal", "examples", "audit_checkpoint"), (NETWORKS, SIGNALS)),
+    **dict.fromkeys(("signals", "shadow_signals", "audit_checkpoint"), (NETWORKS, SIGNALS)),
     **dict.fromkeys(("infer", "audit_infer"), (STRATEGIES, COLUMNS)),
     "figure": (FIGURES,),
 }

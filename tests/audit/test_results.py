@@ -114,7 +114,7 @@ def test_signals_come_back_as_they_were(tmp_path):
 
 def test_a_folder_without_contents_is_damaged(tmp_path, monkeypatch):
     """They come last, so that a folder whose job was killed has none."""
-    monkeypatch.setattr(SignalLogits, "save", lambda *_: 1 / 0)
+    monkeypatch.setattr("robustmia.audit.signal_files.save_signals", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         audited(signals()).save(tmp_path)
     assert not (tmp_path / CONTENTS).exists()
@@ -126,7 +126,7 @@ def test_a_folder_without_contents_is_damaged(tmp_path, monkeypatch):
 def test_damaged_contents_are_named(tmp_path):
     audited(signals()).save(tmp_path)
     whole = (tmp_path / CONTENTS).read_text()
-    assert json.loads(whole)["signals"] == list(signals())
+    assert json.loads(whole)["notes"] == NOTES
     (tmp_path / CONTENTS).write_text(whole[:-5])
     with pytest.raises(DamagedError) as caught:
         AuditedSignals.load(tmp_path)

@@ -198,7 +198,7 @@ def plan(config: Config) -> None:
     targets, paths = Targets(config), Paths(str(config.results_dir))
     specs = Specs(config, targets, paths)
     for dataset, settings in config.datasets.items():
-        targets.expand(paths.signal, dataset=dataset)
+        targets.expand(paths.signals, dataset=dataset)
         targets.expand(paths.figure, dataset=dataset, form="pdf")
         assert instantiate(specs.fetch(dataset)["source"]) == settings.source
         specs.split(dataset, "0"), specs.conclusions(dataset), specs.paper_table(dataset)
@@ -212,8 +212,9 @@ def plan(config: Config) -> None:
             specs.infer(dataset, run, "0"), specs.checkpoint(dataset, run, "0")
             if config.shadow_models:
                 specs.shadow_train(dataset, run, "0", "0"), specs.shadow_checkpoint(dataset, run, "0", "0")
-        for name, of_signal in settings.signals.items():
-            assert instantiate(specs.signal(dataset, next(iter(settings.runs)), "0", name)["signal"]) == of_signal
+        for names in targets.signal_jobs(dataset):
+            for name, spec in specs.signals(dataset, next(iter(settings.runs)), "0", names)["signals"].items():
+                assert instantiate(spec) == settings.signals[name]
     for audit in config.audits:
         specs.audit_infer(audit)
         if audit in targets.checkpoint_audits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from robustmia.files.signals import ShadowLogits, ShadowSignals
+from robustmia.files.signals import ShadowSignals
 
 
 def test_the_signals_of_shadow_models_are_put_together_from_the_files_of_all_jobs(tmp_path):
@@ -15,10 +15,10 @@ def test_the_signals_of_shadow_models_are_put_together_from_the_files_of_all_job
     for job, models in jobs.items():
         for name, of_all in logits.items():
             path = tmp_path / f"{job}_{name}.npz"
-            ShadowLogits(np.array(models), in_mask[models], of_all[models]).save(path)
+            ShadowSignals({name: of_all[models]}, in_mask[models]).save(path)
             paths.append(str(path))
     rows = np.array([4, 0, 3])
-    signals = ShadowSignals.load(list(logits), paths, rows)
+    signals = ShadowSignals.load(paths, rows)
     order = [model for models in jobs.values() for model in models]
     assert np.array_equal(signals.in_mask, in_mask[order][:, rows])
     for name, of_all in logits.items():
@@ -26,4 +26,4 @@ def test_the_signals_of_shadow_models_are_put_together_from_the_files_of_all_job
 
 
 def test_without_shadow_models_there_are_no_signals_of_them():
-    assert ShadowSignals.load(["benign"], [], np.arange(3)) is None
+    assert ShadowSignals.load([], np.arange(3)) is None

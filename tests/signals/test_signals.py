@@ -15,7 +15,7 @@ from robustmia.config.registry import SIGNALS, classes
 from robustmia.data.digits import Digits
 from robustmia.data.split import Split, draw_split
 from robustmia.errors import DamagedError
-from robustmia.files.signals import Examples, SignalLogits, VerifiedBounds
+from robustmia.files.signals import Examples, VerifiedBounds, load_signals, save_signals
 from robustmia.files.weights import save_weights
 from robustmia.models.networks.base import build_network
 from robustmia.models.networks.small_cnn import SmallCNN
@@ -53,8 +53,8 @@ def test_the_benign_signal_is_the_models_answer_to_each_side(target, tmp_path):
     assert np.array_equal(signal.member_labels, RECORDS.labels[SPLIT.members])
     assert np.array_equal(signal.nonmember_labels, RECORDS.labels[SPLIT.nonmembers])
     assert signal.members.dtype == np.float32
-    signal.save(tmp_path / "benign.npz")
-    assert np.array_equal(SignalLogits.load(tmp_path / "benign.npz").nonmembers, signal.nonmembers)
+    save_signals(tmp_path / "benign.npz", {"benign": signal})
+    assert np.array_equal(load_signals([tmp_path / "benign.npz"])["benign"].nonmembers, signal.nonmembers)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "margin"])
@@ -117,8 +117,8 @@ def test_the_verified_signal_has_the_bounds_of_each_verifier_and_the_lowest(targ
         np.testing.assert_allclose(lowest, np.min(expected, axis=0), rtol=1e-4, atol=1e-4)
         assert (lowest[np.arange(len(rows)), labels] == 0).all()
     assert np.array_equal(signal.under("dual").member_labels, RECORDS.labels[SPLIT.members])
-    signal.save(tmp_path / "verified.npz")
-    loaded = SignalLogits.load(tmp_path / "verified.npz")
+    save_signals(tmp_path / "verified.npz", {"verified": signal})
+    loaded = load_signals([tmp_path / "verified.npz"])["verified"]
     assert isinstance(loaded, VerifiedBounds)
     assert np.array_equal(loaded.under("crown").nonmembers, signal.under("crown").nonmembers)
     with pytest.raises(ValueError):
@@ -188,8 +188,9 @@ def test_examples_are_non_members_moved_inside_the_ball(target, norm, tmp_path):
     with torch.no_grad():
         said = target.model(torch.from_numpy(shown.adversarial)).argmax(1)
     assert np.array_equal(shown.adversarial_predictions, said)
-    shown.save(tmp_path / "examples.npz")
-    assert np.array_equal(Examples.load(tmp_path / "examples.npz").labels, RECORDS.labels[shown.rows])
+    save_signals(tmp_path / "s.npz", {"benign": target.logits(Benign(name="benign"))}, shown)
+    assert np.array_equal(Examples.load(tmp_path / "s.npz").labels, RECORDS.labels[shown.rows])
+    assert list(load_signals([tmp_path / "s.npz"])) == ["benign"]
 
 
 def test_random_starts_repeat_with_the_seed(target):

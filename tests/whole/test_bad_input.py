@@ -14,7 +14,7 @@ import yaml
 from helpers import ROOT, Workflow, at, dataset, put_fashion_mnist, put_images, shared
 from robustmia.config.registry import METHODS
 from robustmia.data.split import Split
-from robustmia.files.signals import SignalLogits
+from robustmia.files.signals import load_signals, save_signals
 
 NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
@@ -121,7 +121,10 @@ def test_a_bad_file_is_named(workflow, case):
     ("damaged", "target"),
     [
         ("results/data/digits/dataset.npz", "train_all"),
-        ("results/models/digits/natural/seed0/model.safetensors", "results/signals/digits/natural/seed0/benign.npz"),
+        (
+            "results/models/digits/natural/seed0/model.safetensors",
+            "results/signals/digits/natural/seed0/benign+adversarial+targeted+verified.npz",
+        ),
         ("results/inference/digits/natural/seed0/robustness.csv", "tables"),
     ],
 )
@@ -166,12 +169,13 @@ def one_run(workflow: Workflow) -> Callable[[str], Workflow]:
 
 def test_a_bound_that_an_attack_breaks_stops_the_pipeline(workflow):
     """Bounds that certify every record, of a model that hardly learned: the first record that is wrong is named."""
-    verified = "results/signals/digits/natural/seed0/verified.npz"
+    file = "results/signals/digits/natural/seed0/benign+adversarial+targeted+verified.npz"
     (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(ONE_RUN))
-    assert workflow.run(verified, "--configfile", "overlay.yaml").returncode == 0
-    bounds = SignalLogits.load(workflow.folder / verified)
+    assert workflow.run(file, "--configfile", "overlay.yaml").returncode == 0
+    signals = load_signals([workflow.folder / file])
+    bounds = signals["verified"]
     certain = np.where(np.arange(10) == bounds.member_labels[:, None], 0, -1).astype(np.float32)
-    replace(bounds, members=certain).save(workflow.folder / verified)
+    save_signals(workflow.folder / file, signals | {"verified": replace(bounds, members=certain)})
     said = complaint(workflow, ONE_RUN, "tables")
     assert "infer digits natural 0: SoundnessError: digits/natural/seed0: member " in said
 
@@ -290,9 +294,10 @@ def test_yale_runs_from_the_zip(workflow):
     assert done.returncode == 0, done.stdout
     table = (workflow.folder / "results" / "tables" / "robustness.csv").read_text().splitlines()
     assert table[1].startswith("yale,natural,natural,0,")
-    with np.load(workflow.folder / "results" / "signals" / "yale" / "natural" / "seed0" / "benign.npz") as signal:
-        assert signal["members"].shape == (1900, 38)
-        assert signal["nonmembers"].shape == (514, 38)
+    folder = workflow.folder / "results" / "signals" / "yale" / "natural" / "seed0"
+    benign = load_signals([folder / "benign.npz"])["benign"]
+    assert benign.members.shape == (1900, 38)
+    assert benign.nonmembers.shape == (514, 38)
 
 
 def test_fashion_mnist_runs_from_local_files(workflow):

@@ -63,7 +63,7 @@ def test_the_page_works_and_reruns_nothing_else(smoke, tmp_path):
     add_lines(workflow, RERUN_INFERENCE)
     rules = rules_of(workflow, "tables", *SMOKE)
     assert "infer" in rules
-    assert not {"fetch", "split", "train", "signal"} & rules
+    assert not {"fetch", "split", "train", "signals"} & rules
     mine = (*SMOKE, "configs/mine.yaml")
     trained = {job[1:3] for job in workflow.planned(*mine) if job[0] == "train"}
     assert ("digits", "fast") in trained

@@ -283,7 +283,11 @@ def flip_a_bit(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damaged",
-    ["data/digits/split_seed0.npz", "models/digits/pgd/seed0/model.safetensors", "signals/digits/pgd/seed0/benign.npz"],
+    [
+        "data/digits/split_seed0.npz",
+        "models/digits/pgd/seed0/model.safetensors",
+        "signals/digits/pgd/seed0/benign+adversarial.npz",
+    ],
 )
 def test_a_damaged_result_is_refused_and_made_again(finished, undisturbed, damaged):
     path = finished.folder / "results" / "smoke" / damaged

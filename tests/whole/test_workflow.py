@@ -24,6 +24,7 @@ RUNS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_inter
 OWN_VERIFIER = {"duality": "dual", "abstract_interpretation": "interval", "ibp": "interval"}
 NEEDS_SHADOWS = ("most_at_risk", "risk_agreement")
 FIGURE_NAMES = tuple(name for name in FIGURES if name not in NEEDS_SHADOWS)
+TOGETHER = "+".join(SIGNALS)  # one job computes all of them
 SHADOW = (*SMOKE, "shadow.yaml")
 AUDIT = ("--configfile", "a.yaml")
 
@@ -46,10 +47,7 @@ def test_every_result_is_there(smoke):
         for name in (
             f"models/{target}/model.safetensors",
             f"models/{target}/history.csv",
-            f"signals/{target}/benign.npz",
-            f"signals/{target}/adversarial.npz",
-            f"signals/{target}/targeted.npz",
-            f"signals/{target}/verified.npz",
+            f"signals/{target}/{TOGETHER}.npz",
         ):
             assert (folder / name).stat().st_size > 0
         spec = json.loads((folder / "models" / target / "spec.json").read_text())
@@ -147,7 +145,7 @@ def test_another_run_gives_the_same_bytes(smoke, shadow):
                 if path.suffix != ".json":
                     assert path.read_bytes() == (results(shadow) / path.relative_to(results(smoke))).read_bytes(), path
                     compared += 1
-    assert compared == len(SHADOW_RUNS) * (2 + len(SIGNALS) + 1)
+    assert compared == len(SHADOW_RUNS) * 3
 
 
 def test_the_terminal_shows_a_line_for_each_job(smoke):
@@ -163,7 +161,7 @@ def test_the_terminal_shows_a_line_for_each_job(smoke):
 
 
 def test_a_job_says_how_far_it_is(smoke):
-    log = (results(smoke) / "logs" / "signal" / "digits" / "pgd" / "seed0_adversarial.log").read_text()
+    log = (results(smoke) / "logs" / "signals" / "digits" / "pgd" / f"seed0_{TOGETHER}.log").read_text()
     assert "adversarial: 220 of 220 images" in log
 
 
@@ -193,14 +191,12 @@ def test_the_summary_shows_the_table(smoke):
 
 
 def target_jobs(run: str, seed: int = 0) -> set[tuple[str, ...]]:
-    jobs = {(rule, "digits", run, str(seed)) for rule in ("train", "infer")}
-    return jobs.union(*(signal_jobs(signal, run, seed) for signal in SIGNALS))
+    return {("train", "digits", run, str(seed))} | from_signals(run, seed)
 
 
-def signal_jobs(signal: str, run: str, seed: int = 0) -> set[tuple[str, ...]]:
-    """The jobs of one signal; attacked images to look at are made for the first seed only."""
-    jobs = {("signal", "digits", run, str(seed), signal)}
-    return jobs | ({("examples", "digits", run, str(seed))} if signal == "adversarial" and seed == 0 else set())
+def from_signals(run: str, seed: int = 0, signals: str = TOGETHER) -> set[tuple[str, ...]]:
+    """The job of some signals of a target model, and the inference that follows."""
+    return {("signals", "digits", run, str(seed), signals), ("infer", "digits", run, str(seed))}
 
 
 def tables(*names: str) -> set[tuple[str, ...]]:
@@ -322,42 +318,41 @@ EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
     ),
     "signals/benign.py": (
         rewrite("scripts/robustmia/signals/benign.py", lambda text: text + "\n"),
-        {job for run in RUNS for job in signal_jobs("benign", run) | {("infer", "digits", run, "0")}}
+        {job for run in RUNS for job in from_signals(run)}
         | tables()
         | SUMMARIES
-        | (figures() - figures("training_curves", "examples"))
+        | (figures() - figures("training_curves"))
         | REPORT,
     ),
     "bounds/alpha_crown.py": (
         rewrite("scripts/robustmia/bounds/alpha_crown.py", lambda text: text + "\n"),
-        {job for run in RUNS for job in signal_jobs("verified", run) | {("infer", "digits", run, "0")}}
+        {job for run in RUNS for job in from_signals(run)}
         | tables()
         | SUMMARIES
-        | (figures() - figures("training_curves", "examples"))
+        | (figures() - figures("training_curves"))
         | REPORT,
     ),
     "the verified ball": (
         overlay(digits(signals={"verified": {"epsilon": 0.05}})),
-        {job for run in RUNS for job in signal_jobs("verified", run) | {("infer", "digits", run, "0")}}
+        {job for run in RUNS for job in from_signals(run)}
         | tables()
         | SUMMARIES
-        | (figures() - figures("training_curves", "examples"))
+        | (figures() - figures("training_curves"))
         | REPORT,
     ),
     "no verified signal": (
         overlay(digits(signals={"verified": None})),
-        {("infer", "digits", run, "0") for run in RUNS}
+        {job for run in RUNS for job in from_signals(run, signals="benign+adversarial+targeted")}
         | (tables() - tables("verification", "margin_histogram"))
         | (SUMMARIES - {("verification_table", "digits")})
-        | (figures() - figures("training_curves", "examples", "margin_histogram"))
+        | (figures() - figures("training_curves", "margin_histogram"))
         | REPORT,
     ),
     "touched scripts": (touched_scripts, set()),
     "a deleted model": (deleted_model, target_jobs("pgd") | AFTER_TRAINING),
     "the evaluation attack": (
         overlay(digits(signals={"adversarial": {"steps": 4}})),
-        {("infer", "digits", run, "0") for run in RUNS}
-        | {job for run in RUNS for job in signal_jobs("adversarial", run)}
+        {job for run in RUNS for job in from_signals(run)}
         | tables()
         | SUMMARIES
         | (figures() - figures("training_curves"))
@@ -437,7 +432,7 @@ def test_more_shadow_models_train_all_again_where_they_can_be_more_like_the_targ
 def test_without_shadow_models_nothing_is_trained_again(shadow):
     rules = {job[0] for job in shadow.planned(*SHADOW, "--config", "shadow_models=0")}
     assert "infer" in rules
-    assert not {"train", "signal", "shadow_train", "shadow_signal", "records", "record_risk"} & rules
+    assert not {"train", "signals", "shadow_train", "shadow_signals", "records", "record_risk"} & rules
 
 
 def test_shadow_trainings_do_not_depend_on_signals():
@@ -449,7 +444,7 @@ def test_settings_of_attacks_rerun_inference_alone(shadow):
     (shadow.folder / "other.yaml").write_text(yaml.safe_dump(digits(attacks={"targeted_classifier": "random_forest"})))
     rules = {job[0] for job in shadow.planned("tables", *SHADOW, "other.yaml")}
     assert "infer" in rules
-    assert not {"train", "signal", "shadow_train", "shadow_signal"} & rules
+    assert not {"train", "signals", "shadow_train", "shadow_signals"} & rules
 
 
 # ---------------------------------------------------------------- audits
@@ -499,9 +494,8 @@ def test_the_digest_of_each_script_covers_what_it_imports(smoke, shadow, audited
         "fetch": [SOURCES["digits"].partition(":")[0]],
         "train": [*modules_of["method"], *training],
         "shadow_train": [*(METHODS[run].partition(":")[0] for run in SHADOW_RUNS), *training],
-        "compute_signal": [*modules_of["signal"], *networks],
-        "shadow_signal": [*modules_of["signal"], *networks],
-        "examples": [SIGNALS["adversarial"].partition(":")[0], *networks],
+        "signals": [*modules_of["signal"], *networks],
+        "shadow_signals": [*modules_of["signal"], *networks],
         "infer": [*modules_of["strategy"], *modules_of["column"]],
         "audit_infer": [*modules_of["strategy"], *modules_of["column"]],
         "audit_checkpoint": [*modules_of["signal"], *networks],

@@ -71,7 +71,7 @@ def test_a_chosen_module_is_in_the_digest_and_no_other_of_its_kind():
     digests = {code_digest("train", {"method": chosen(METHODS[name])}) for name in ("pgd", "ibp")}
     assert len({code_digest("train"), *digests}) == 3
     verified = SIGNALS["verified"].partition(":")[0]
-    bounds = [name for name in used_modules("compute_signal", verified) if name.startswith("robustmia.bounds.")]
+    bounds = [name for name in used_modules("signals", verified) if name.startswith("robustmia.bounds.")]
     assert "robustmia.bounds.verifiers" in bounds  # imported inside a function
 
 

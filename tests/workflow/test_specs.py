@@ -120,7 +120,7 @@ def test_epsilon_reaches_every_job_from_the_threat_model(tmp_path):
         spec = specs.train("digits", run, "0")
         assert spec["method"]["settings"]["epsilon"] == spec["training"]["monitor"]["epsilon"] == 0.07
     for signal in ("adversarial", "targeted", "verified"):
-        assert specs.signal("digits", "pgd", "0", signal)["signal"]["settings"]["epsilon"] == 0.07
+        assert specs.signals("digits", "pgd", "0", signal)["signals"][signal]["settings"]["epsilon"] == 0.07
     raw["datasets"]["digits"]["runs"]["pgd"]["method"]["epsilon"] = 0.02
     specs = specs_of(read_config(raw))
     assert specs.train("digits", "pgd", "0")["method"]["settings"]["epsilon"] == 0.02
@@ -138,7 +138,7 @@ def test_a_runs_changes_are_laid_over_its_data_set(tmp_path):
     specs = specs_of(config)
     train = specs.train("digits", "wide", "0")
     assert train["architecture"]["settings"]["width"] == 64
-    assert specs.signal("digits", "wide", "0", "benign")["architecture"] == train["architecture"]
+    assert specs.signals("digits", "wide", "0", "benign")["architecture"] == train["architecture"]
     assert (train["training"]["epochs"], train["training"]["batch_size"]) == (7, 64)
     assert train["training"]["optimizer"]["settings"]["name"] == "adam"
     epochs = raw["datasets"]["digits"]["training"]["epochs"]

@@ -1,4 +1,4 @@
-"""The signals of an audited model between two jobs: a folder with a file for each, whose records they are, and notes."""
+"""The signals of an audited model between two jobs: a folder with their file, whose records they are, and notes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from robustmia.errors import DamagedError, first_line
 from robustmia.files.atomic import write_text
-from robustmia.files.signals import SignalLogits
+from robustmia.files.signals import SignalLogits, load_signals, save_signals
 
-CONTENTS = "contents.json"
+SIGNALS, CONTENTS = "signals.npz", "contents.json"
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,10 @@ class AuditedSignals:
     """What a reader has to know beside the numbers."""
 
     def save(self, folder: str | Path) -> None:
-        """A file for each signal, and last of all one with the rest."""
+        """A file with the signals, and one with the rest."""
         Path(folder).mkdir(parents=True, exist_ok=True)
-        for name, signal in self.signals.items():
-            signal.save(Path(folder) / f"{name}.npz")
-        contents = {"signals": list(self.signals), "rows": self.rows, "names": self.names, "notes": self.notes}
+        save_signals(Path(folder) / SIGNALS, self.signals)
+        contents = {"rows": self.rows, "names": self.names, "notes": self.notes}
         write_text(Path(folder) / CONTENTS, json.dumps(contents))
 
     @classmethod
@@ -42,5 +41,4 @@ class AuditedSignals:
             contents = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DamagedError(path, first_line(error)) from error
-        signals = {name: SignalLogits.load(Path(folder) / f"{name}.npz") for name in contents.pop("signals")}
-        return cls(signals, **contents)
+        return cls(load_signals([Path(folder) / SIGNALS]), **contents)

@@ -96,6 +96,11 @@ class RunSettings(Settings):
 class ResourceSettings(Settings):
     """Size of jobs: results are equal up to rounding."""
 
+    signals_per_job: PositiveInt = Field(
+        1,
+        description="how many signals of a model one job computes, in the order benign, adversarial, targeted, verified: more for small "
+        "models, where most of a job is its start; a change of one signal computes all of its job again",
+    )
     shadow_models_per_job: PositiveInt = Field(
         4, description="how many shadow models one job trains and computes signals of"
     )

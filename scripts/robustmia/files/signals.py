@@ -1,9 +1,12 @@
-"""Files of signals: logits of members and non-members, and examples of perturbed images. Free of torch."""
+"""Files of signals: logits of members and non-members, and examples of perturbed images. Free of torch.
+
+A file has the signals that one job computed. The name of each array begins with that of its signal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +26,6 @@ class SignalLogits:
     """int64 [N]."""
     nonmember_labels: np.ndarray
     """int64 [M]."""
-
-    def save(self, path: str | Path) -> None:
-        """Write one compressed `.npz`."""
-        save_arrays(path, vars(self))
-
-    @staticmethod
-    def load(path: str | Path) -> SignalLogits:
-        """Read what `save` wrote, as the kind it was; a damaged file is a `DamagedError`."""
-        arrays = load_arrays(path)
-        kind = VerifiedBounds if "verifiers" in arrays else SignalProbabilities if "softmax" in arrays else SignalLogits
-        return kind(**arrays)
 
 
 @dataclass(frozen=True)
@@ -73,58 +65,6 @@ class VerifiedBounds(SignalLogits):
 
 
 @dataclass(frozen=True)
-class ShadowLogits:
-    """Logits of all records of a data set under one signal, by several shadow models."""
-
-    models: np.ndarray
-    """int64 [B]: numbers of the shadow models."""
-    in_mask: np.ndarray
-    """bool [B, N]: their members."""
-    logits: np.ndarray
-    """float32 [B, N, K], or [B, N, K, K]."""
-
-    def save(self, path: str | Path) -> None:
-        """Write one compressed `.npz`."""
-        save_arrays(path, vars(self))
-
-    @classmethod
-    def load(cls, path: str | Path) -> ShadowLogits:
-        """Read what `save` wrote; a damaged file is a `DamagedError`."""
-        return cls(**load_arrays(path))
-
-
-@dataclass(frozen=True)
-class ShadowSignals:
-    """The signals of all shadow models, for the records of one target model, members first."""
-
-    logits: dict[str, np.ndarray]
-    """By signal: [R, n, K], or [R, n, K, K]."""
-    in_mask: np.ndarray
-    """bool [R, n]: the members of each shadow model."""
-
-    @classmethod
-    def load(cls, names: Sequence[str], paths: Sequence[str], rows: np.ndarray) -> ShadowSignals | None:
-        """Read the files of all jobs of shadow models; None if there are none.
-
-        Args:
-            names: of the signals.
-            paths: those of all signals for the first job of shadow models, then for the next.
-            rows: of the data set, of the target's members and then of its non-members.
-
-        Raises:
-            UserError: a file cannot be read, or is damaged.
-        """
-        if not paths:
-            return None
-        logits = {}
-        for name, files in zip(names, np.array(paths).reshape(-1, len(names)).T, strict=True):
-            parts = [ShadowLogits.load(file) for file in files]
-            logits[name] = np.concatenate([part.logits[:, rows] for part in parts])
-            in_mask = np.concatenate([part.in_mask[:, rows] for part in parts])
-        return cls(logits, in_mask)
-
-
-@dataclass(frozen=True)
 class Examples:
     """A few records before and after the evaluation attack, for the figure."""
 
@@ -139,11 +79,72 @@ class Examples:
     adversarial_predictions: np.ndarray
     """int64 [n] each."""
 
-    def save(self, path: str | Path) -> None:
-        """Write one compressed `.npz`."""
-        save_arrays(path, vars(self))
-
     @classmethod
     def load(cls, path: str | Path) -> Examples:
-        """Read what `save` wrote; a damaged file is a `DamagedError`."""
-        return cls(**load_arrays(path))
+        """Those in a file of signals; a damaged one is a `DamagedError`."""
+        return cls(**_grouped(load_arrays(path, [f"{EXAMPLES}/{field.name}" for field in fields(cls)]))[EXAMPLES])
+
+
+EXAMPLES = "examples"
+
+
+def save_signals(path: str | Path, signals: dict[str, SignalLogits], examples: Examples | None = None) -> None:
+    """Write signals by name, and examples if there are any, into one compressed `.npz`."""
+    kinds = {**signals, **({EXAMPLES: examples} if examples else {})}
+    save_arrays(path, {f"{name}/{key}": array for name, kind in kinds.items() for key, array in vars(kind).items()})
+
+
+def load_signals(paths: Iterable[str | Path]) -> dict[str, SignalLogits]:
+    """The signals in several files by name, as the kinds that they were; a damaged file is a `DamagedError`."""
+    signals = {}
+    for path in paths:
+        for name, arrays in _grouped(load_arrays(path)).items():
+            if name != EXAMPLES:
+                kind = VerifiedBounds if "verifiers" in arrays else SignalLogits
+                signals[name] = (SignalProbabilities if "softmax" in arrays else kind)(**arrays)
+    return signals
+
+
+def _grouped(arrays: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for path, array in arrays.items():
+        name, _, key = path.partition("/")
+        groups.setdefault(name, {})[key] = array
+    return groups
+
+
+@dataclass(frozen=True)
+class ShadowSignals:
+    """Some signals of some shadow models: for all records of a data set, or for those of one target model."""
+
+    logits: dict[str, np.ndarray]
+    """By signal: float32 [R, n, K], or [R, n, K, K]."""
+    in_mask: np.ndarray
+    """bool [R, n]: the members of each shadow model."""
+
+    def save(self, path: str | Path) -> None:
+        """Write one compressed `.npz`."""
+        save_arrays(path, {**self.logits, "in_mask": self.in_mask})
+
+    @classmethod
+    def load(cls, paths: Sequence[str], rows: np.ndarray) -> ShadowSignals | None:
+        """Put the files of all jobs of shadow models together; None if there are none.
+
+        Args:
+            paths: those of all signals for the first job of shadow models, then for the next.
+            rows: of the data set, of the target's members and then of its non-members.
+
+        Raises:
+            UserError: a file cannot be read, or is damaged.
+        """
+        parts: dict[str, list[np.ndarray]] = {}
+        masks: dict[str, list[np.ndarray]] = {}
+        for path in paths:
+            arrays = load_arrays(path)
+            in_mask = arrays.pop("in_mask")[:, rows]
+            for name, logits in arrays.items():
+                parts.setdefault(name, []).append(logits[:, rows])
+                masks.setdefault(name, []).append(in_mask)
+        if not parts:
+            return None
+        return cls({name: np.concatenate(logits) for name, logits in parts.items()}, np.concatenate(masks[name]))

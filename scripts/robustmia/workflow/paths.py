@@ -27,13 +27,12 @@ class Paths:
             f"{models}/{name}" for name in ("model.safetensors", "history.csv", "spec.json")
         )
         self.checkpoints = f"{results}/checkpoints"
-        self.signal, self.signal_spec = f"{signals}/{{signal}}.npz", f"{signals}/{{signal}}.spec.json"
-        self.examples = f"{signals}/examples.npz"
+        self.signals, self.signals_spec = f"{signals}/{{signals}}.npz", f"{signals}/{{signals}}.spec.json"
 
         self.shadow_models, self.shadow_history, self.shadow_spec = (
             f"{shadow}/{name}" for name in ("models.safetensors", "history.csv", "spec.json")
         )
-        self.shadow_signal = f"{shadow}/{{signal}}.npz"
+        self.shadow_signals = f"{shadow}/{{signals}}.npz"
 
         self.target_table = f"{inference}/{{table}}.csv"
         self.record_results, self.inference_spec = f"{inference}/record_results.npz", f"{inference}/spec.json"

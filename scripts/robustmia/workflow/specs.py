@@ -60,18 +60,15 @@ class Specs:
 
     # ------------------------------------------------------------ signals
 
-    def signal(self, dataset: str, run: str, seed: str, signal: str) -> Spec:
-        settings = self.config.datasets[dataset]
+    def signals(self, dataset: str, run: str, seed: str, signals: str) -> Spec:
+        settings, names = self.config.datasets[dataset], signals.split("+")
         spec = {
             "architecture": self._architecture(dataset, run),
-            "signal": chosen(settings.signals[signal]),
+            "signals": {name: chosen(settings.signals[name]) for name in names},
             "seed": int(seed),
         }
         own_verifier = settings.runs[run].method.verifier
-        return spec | {"own_verifier": own_verifier} if own_verifier and signal == "verified" else spec
-
-    def examples(self, dataset: str, run: str, seed: str) -> Spec:
-        return self.signal(dataset, run, seed, "adversarial")
+        return spec | {"own_verifier": own_verifier} if own_verifier and "verified" in names else spec
 
     def quotes(self, dataset: str, *names: str) -> dict[str, str]:
         """The settings of some signals in words, for notes and captions; those that the data set lacks are left out."""
@@ -104,8 +101,8 @@ class Specs:
             f"{dataset}-{run}-seed{seed}-shadow", digest(spec, code_digest("shadow_train", spec))
         )
 
-    def shadow_signal(self, dataset: str, run: str, seed: str, batch: str, signal: str) -> Spec:
-        spec = self.signal(dataset, run, seed, signal) | self._shadow_splits(dataset)
+    def shadow_signals(self, dataset: str, run: str, seed: str, batch: str, signals: str) -> Spec:
+        spec = self.signals(dataset, run, seed, signals) | self._shadow_splits(dataset)
         return spec | {"models": self.targets.shadow_jobs(dataset)[int(batch)]}
 
     # ------------------------------------------------------------ inference

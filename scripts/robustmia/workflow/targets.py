@@ -41,6 +41,15 @@ class Targets:
         """Signals in the order of the registry."""
         return [name for name in SIGNALS if name in self.config.datasets[dataset].signals]
 
+    def signal_jobs(self, dataset: str) -> list[str]:
+        """The signals that each job computes, with a plus sign between them: the wildcard {signals}."""
+        names, size = self.signals(dataset), self.config.datasets[dataset].resources.signals_per_job
+        return ["+".join(names[first : first + size]) for first in range(0, len(names), size)]
+
+    def adversarial_job(self, dataset: str) -> list[str]:
+        """The one of them that computes the adversarial signal, if there is one."""
+        return [names for names in self.signal_jobs(dataset) if "adversarial" in names.split("+")]
+
     def shadow_jobs(self, dataset: str) -> list[list[int]]:
         """The numbers of the shadow models of a target that each job trains."""
         count, size = self.config.shadow_models, self.config.datasets[dataset].resources.shadow_models_per_job
@@ -76,7 +85,7 @@ class Targets:
         """A path for every combination of names that its wildcards may stand for.
 
         Args:
-            pattern: with any of {dataset}, {run}, {seed}, {signal}, {batch}, {figure} and {table}.
+            pattern: with any of {dataset}, {run}, {seed}, {signals}, {batch}, {figure} and {table}.
             given: names for some of the wildcards, in place of all that there are.
         """
         fixed = {name: [value] if isinstance(value, str) else value for name, value in given.items()}
@@ -90,7 +99,7 @@ class Targets:
             "dataset": lambda: [dataset],
             "run": lambda: self.runs(dataset),
             "seed": lambda: self.config.seeds,
-            "signal": lambda: self.signals(dataset),
+            "signals": lambda: self.signal_jobs(dataset),
             "batch": lambda: range(len(self.shadow_jobs(dataset))),
             "figure": lambda: self.figures(dataset),
             "table": lambda: self.tables(dataset),

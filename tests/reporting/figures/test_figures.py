@@ -20,7 +20,7 @@ from helpers import refused
 from reporting_helpers import over_seeds, robustness_and_membership
 from robustmia.config.registry import FIGURES
 from robustmia.data.records import Records
-from robustmia.files.signals import Examples
+from robustmia.files.signals import Examples, save_signals
 from robustmia.files.tables import write_table
 from robustmia.reporting.figures.base import Figure, FigureData
 from robustmia.reporting.figures.style import ending, save, shortened, style
@@ -58,7 +58,7 @@ def draw(tmp_path: Path) -> Iterator[Callable[..., Drawing]]:
         if records is not None:
             records.save(paths["records"])
         for run, example in (examples or {}).items():
-            example.save(tmp_path / f"{run}.npz")
+            save_signals(tmp_path / f"{run}.npz", {}, example)
         shown = [str(tmp_path / f"{run}.npz") for run in examples or ()]
         figure = named(name, **settings)
         with style(figure):
