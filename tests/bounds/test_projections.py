@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 from torch import nn
@@ -9,7 +11,7 @@ from torch import nn
 from bound_networks import batch, network
 from robustmia.bounds.crown import dual_bounds
 from robustmia.bounds.interval import Interval, margins_of
-from robustmia.bounds.projections import cauchy, projected_dual_bounds
+from robustmia.bounds.projections import MOST_COMPARED, cauchy, estimated_norm, projected_dual_bounds
 
 
 def test_bounds_of_one_slope_do_not_always_rise_with_epsilon():
@@ -32,6 +34,23 @@ def test_cauchy_numbers_have_the_scale_asked_for():
     numbers = cauchy(torch.tensor([[0.5, 2.0]]).double(), 40_000, torch.Generator().manual_seed(0))
     assert numbers.abs().median(0).values[0].tolist() == pytest.approx([0.5, 2.0], rel=0.03)
     assert numbers.median(0).values[0].tolist() == pytest.approx([0.0, 0.0], abs=0.05)
+
+
+def test_a_norm_is_the_lower_median_whatever_the_order():
+    """By the 0-1 principle (Knuth, volume 3, theorem 5.3.4Z): what orders all numbers of 0 and 1 orders all numbers."""
+    for count in range(1, 13):
+        every = torch.tensor(list(product([1.0, 2.0], repeat=count))).t()
+        assert torch.equal(estimated_norm(every), every.sort(0).values[(count - 1) // 2])
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 10, MOST_COMPARED, MOST_COMPARED + 1])
+def test_a_norm_and_its_gradient_are_those_of_torchs_median(count):
+    projections = cauchy(torch.ones(5, 7), count, torch.Generator().manual_seed(count)).requires_grad_()
+    weight = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
+    expected = projections.abs().median(0).values
+    assert torch.equal(estimated_norm(projections), expected)
+    gradients = [torch.autograd.grad(norm, projections, weight)[0] for norm in (expected, estimated_norm(projections))]
+    assert torch.equal(*gradients)
 
 
 @pytest.mark.parametrize("kind", ["dense", "convolutional", "residual", "pooled"])

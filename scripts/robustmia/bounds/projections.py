@@ -6,7 +6,10 @@ and one of each ReLU, with half the distance of its lines. Its values lie within
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +44,7 @@ class _Sketch:
         return _Sketch(layer(self.value), projections, self.relaxed, self.generator)
 
     def nonlinear(self, layer: Nonlinear, node: int) -> _Sketch:
-        inputs = Interval(self.value, self.projections.abs().median(0).values)
+        inputs = Interval(self.value, estimated_norm(self.projections))
         lines = layer.lines(inputs.low, inputs.high).parallel()
         if lines.upper_slope is not lines.lower_slope:
             raise UserError("dual bounds are estimated for ReLU and leaky ReLU alone; leave `projections` empty")
@@ -54,6 +57,64 @@ class _Sketch:
         parts = [self, *others]
         projections = layer(*(part.projections for part in parts))
         return _Sketch(layer(*(part.value for part in parts)), projections, self.relaxed, self.generator)
+
+
+def estimated_norm(projections: Tensor) -> Tensor:
+    """The lower median of the absolute values of projections [P, ...]; differentiable."""
+    return _MedianMagnitude.apply(projections)
+
+
+class _MedianMagnitude(torch.autograd.Function):
+    """`projections.abs().median(0).values`, which took half of a training step with these bounds."""
+
+    @staticmethod
+    def forward(ctx: Any, projections: Tensor) -> Tensor:
+        count = len(projections)
+        if count > MOST_COMPARED:
+            median = projections.abs().median(0).values
+        else:
+            wires = list(projections.abs().unbind())
+            for low, high in _comparisons(count):
+                wires[low], wires[high] = torch.minimum(wires[low], wires[high]), torch.maximum(wires[low], wires[high])
+            median = wires[(count - 1) // 2]
+        ctx.save_for_backward(projections, median)
+        return median
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        projections, median = ctx.saved_tensors
+        return projections.sign().mul_(projections.abs() == median).mul_(gradients[0])
+
+
+MOST_COMPARED = 32
+"""Values whose median is found by comparing pairs of whole tensors: of more, torch's own selection is as fast."""
+
+
+@cache
+def _comparisons(count: int) -> list[tuple[int, int]]:
+    """Pairs of places of so many values which, ordered one after the other, leave the lower median in its place.
+
+    Those of Batcher's odd-even merge sort (Knuth, volume 3, algorithm 5.2.2M) that the median depends on.
+    """
+    needed, kept = {(count - 1) // 2}, []
+    for pair in reversed(list(_merge_sort(count))):
+        if needed & set(pair):
+            needed |= set(pair)
+            kept.append(pair)
+    return kept[::-1]
+
+
+def _merge_sort(count: int) -> Iterator[tuple[int, int]]:
+    size = 1
+    while size < count:
+        step = size
+        while step:
+            for first in range(step % size, count - step, 2 * step):
+                for low in range(first, min(first + step, count - step)):
+                    if low // (2 * size) == (low + step) // (2 * size):
+                        yield low, low + step
+            step //= 2
+        size *= 2
 
 
 def cauchy(scale: Tensor, count: int, generator: torch.Generator) -> Tensor:
