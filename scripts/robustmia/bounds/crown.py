@@ -21,6 +21,7 @@ from robustmia.bounds.backward import Coefficients, Relaxed, Slopes, channels_la
 from robustmia.bounds.interval import Interval, margin_bounds, margin_rows
 from robustmia.bounds.layers import Affine, Joint
 from robustmia.bounds.tracing import read_graph
+from robustmia.models.engine import float32_arithmetic
 
 COPIES = 6  # of the coefficients of a function while they pass a layer, one with each sign
 CACHE = (
@@ -155,7 +156,8 @@ def _bounds(
     parallel: bool = False,
 ) -> Tensor:
     relaxed = Relaxed.over(read_graph(network, ball.centre), ball)
-    return Propagation(relaxed, ball, memory or memory_at_hand(labels.device), refines, parallel).margins(labels)
+    with float32_arithmetic(labels.device):
+        return Propagation(relaxed, ball, memory or memory_at_hand(labels.device), refines, parallel).margins(labels)
 
 
 def crown_bounds(network: nn.Module, ball: Interval, labels: Tensor, memory: int | None = None) -> Tensor:

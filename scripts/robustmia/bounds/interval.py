@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from robustmia.bounds.activations import Nonlinear
 from robustmia.bounds.layers import Affine, Joint
 from robustmia.bounds.tracing import read_graph
+from robustmia.models.engine import float32_arithmetic
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,15 @@ def interval_bounds(network: nn.Module, ball: Interval, labels: Tensor, memory: 
         UserError: the network has a layer that the bounds do not know.
     """
     graph = read_graph(network, ball.centre)
-    hidden = graph.propagate(ball)
-    return margin_bounds(hidden, *graph.head(hidden.centre), labels)
+    with float32_arithmetic(labels.device):
+        hidden = graph.propagate(ball)
+        return margin_bounds(hidden, *graph.head(hidden.centre), labels)
 
 
 def logit_bounds(network: nn.Module, ball: Interval) -> Interval:
     """The box of the logits themselves, centre and radius [B, K], the last layer not elided (Mirman et al. 2018)."""
     graph = read_graph(network, ball.centre)
-    hidden = graph.propagate(ball)
-    weight, bias = graph.head(hidden.centre)
-    return Interval(hidden.centre @ weight.t() + bias, hidden.radius @ weight.abs().t())
+    with float32_arithmetic(ball.centre.device):
+        hidden = graph.propagate(ball)
+        weight, bias = graph.head(hidden.centre)
+        return Interval(hidden.centre @ weight.t() + bias, hidden.radius @ weight.abs().t())

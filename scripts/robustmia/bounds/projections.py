@@ -21,6 +21,7 @@ from robustmia.bounds.interval import Interval
 from robustmia.bounds.layers import Affine, Joint
 from robustmia.bounds.tracing import read_graph
 from robustmia.errors import UserError
+from robustmia.models.engine import float32_arithmetic
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def projected_dual_bounds(
         generator: the source of the projections, on the images' device.
     """
     relaxed = Relaxed.over(read_graph(network, ball.centre), ball)
-    projected = cauchy(ball.radius, projections, generator)
-    relaxed.graph.propagate(_Sketch(ball.centre, projected, relaxed, generator))
-    return linear_margins(relaxed, labels, UNLIMITED)
+    with float32_arithmetic(labels.device):
+        projected = cauchy(ball.radius, projections, generator)
+        relaxed.graph.propagate(_Sketch(ball.centre, projected, relaxed, generator))
+        return linear_margins(relaxed, labels, UNLIMITED)

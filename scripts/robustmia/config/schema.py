@@ -34,6 +34,7 @@ from robustmia.config.registry import (
 from robustmia.data.source import Source
 from robustmia.inference.settings import MIN_SHADOW_MODELS, AttackSettings
 from robustmia.methods.base import Method
+from robustmia.models.engine import Engine
 from robustmia.models.networks.base import Network
 from robustmia.settings import FilePath, Settings, SplitSettings, ThreatModel
 from robustmia.signals.base import Signal
@@ -121,6 +122,7 @@ class DatasetSettings(Settings):
     split: SplitSettings = Field(SplitSettings(), description="who is a member")
     architecture: AnyNetwork = Field(description="the network that every run trains")
     training: Training = Field(description="how every run is trained")
+    engine: Engine = Field(Engine(), description="number format and compilation of networks")
     signals: dict[Name, AnySignal] = Field(
         description="what the attacker sees, by name, each with its settings; `benign` and `adversarial` are needed"
     )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
 
 from robustmia.models.device import Generators, draw
+from robustmia.models.engine import fast_arithmetic
 from robustmia.settings import Norm
 
 Objective = Callable[[Tensor], Tensor]
@@ -117,6 +118,20 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
+@contextmanager
+def under_attack(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, the arithmetic of the model's engine, and weights for which no gradient is prepared."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    with evaluation_mode(model), fast_arithmetic(model):
+        try:
+            for weight in weights:
+                weight.requires_grad_(False)
+            yield
+        finally:
+            for weight in weights:
+                weight.requires_grad_()
+
+
 @torch.no_grad()
 def predict(model: nn.Module, images: Tensor) -> Tensor:
     """Logits in evaluation mode, without a gradient."""
@@ -162,7 +177,7 @@ def pgd(
         assert generator is not None
         noise = draw(torch.randn, images.shape, generator, images.device)
         adversarial = images + GAUSSIAN_START_STD * noise
-    with evaluation_mode(model):
+    with under_attack(model):
         for _ in range(steps):
             gradient = _gradient(model, adversarial, objective)
             adversarial = ball.project(adversarial + step_size * ball.steepest(gradient), images)
@@ -184,7 +199,7 @@ def distributional_perturbation(
     digits).
     """
     moved = images
-    with evaluation_mode(model):
+    with under_attack(model):
         for _ in range(steps):
             gradient = inverse_gamma * _gradient(model, moved, cross_entropy_loss(labels))
             ascended = moved + gradient

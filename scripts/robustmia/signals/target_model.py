@@ -16,6 +16,7 @@ from robustmia.errors import DamagedError, first_line
 from robustmia.files.signals import Examples, SignalLogits
 from robustmia.files.weights import load_weights
 from robustmia.models.device import generator_for, pick_device, to_device, to_pixels, use_full_float32
+from robustmia.models.engine import Engine
 from robustmia.models.networks.base import build_network
 from robustmia.progress import report_progress
 from robustmia.settings import instantiate
@@ -38,6 +39,7 @@ class TargetModel:
         device: where everything happens.
         seed: the source of every random number.
         own_verifier: the verifier that the model was trained with, if it was.
+        engine: how it is run while it is attacked; None: with the defaults.
     """
 
     def __init__(
@@ -48,9 +50,10 @@ class TargetModel:
         device: torch.device,
         seed: int,
         own_verifier: str | None = None,
+        engine: Engine | None = None,
     ):
         use_full_float32()
-        self.model = model.to(device).eval()
+        self.model = (engine or Engine()).place(model, device, records.image_shape).eval()
         self.records, self.split, self.device, self.seed = records, split, device, seed
         self.own_verifier = own_verifier
 
@@ -61,7 +64,7 @@ class TargetModel:
         """With the weights of a file.
 
         Args:
-            spec: `architecture`, `seed` and `own_verifier`, if there is one, as `robustmia.workflow.specs` lays them out.
+            spec: `architecture`, `engine` (empty: its defaults), `seed` and `own_verifier`, if there is one, as `robustmia.workflow.specs` lays them out.
             weights: the model's safetensors file.
             prefix: of the names of its weights, where the file has those of several models.
 
@@ -76,7 +79,8 @@ class TargetModel:
             network.load_state_dict(own)
         except RuntimeError as error:
             raise DamagedError(weights, f"not of this network: {first_line(error)}") from error
-        return cls(network, records, split, device, spec["seed"], spec.get("own_verifier"))
+        engine = Engine(**spec.get("engine", {}))
+        return cls(network, records, split, device, spec["seed"], spec.get("own_verifier"), engine)
 
     @classmethod
     def open(cls, spec: dict, *, records: str, split: str, model: str, threads: int) -> TargetModel:

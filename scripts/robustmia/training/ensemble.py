@@ -15,6 +15,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from robustmia.models.engine import same_precision
 from robustmia.training.batches import JoinedBatches, MemberBatches
 from robustmia.training.loop import Trainer
 from robustmia.training.settings import AugmentationSettings
@@ -53,6 +54,7 @@ def ensemble_trainer(trainers: Sequence[Trainer], checkpoint: Path, name: str) -
     """
     first = trainers[0]
     model = Ensemble([trainer.model for trainer in trainers]).to(first.device)
+    same_precision(model, first.model)
     batches = JoinedBatches([cast(MemberBatches, trainer.batches) for trainer in trainers])
     return Trainer(model, first.method, first.settings, batches, checkpoint, name)
 

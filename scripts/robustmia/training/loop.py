@@ -19,6 +19,7 @@ from robustmia.data.split import Split
 from robustmia.errors import UserError
 from robustmia.methods.base import Method, Progress, Step
 from robustmia.models.device import Generators, derive_seed
+from robustmia.models.engine import Engine, fast_arithmetic
 from robustmia.models.networks.base import build_network
 from robustmia.progress import report_progress
 from robustmia.settings import instantiate
@@ -68,7 +69,7 @@ class Trainer:
         """The training of one model.
 
         Args:
-            spec: `architecture`, `method`, `training` and `seed`, as `robustmia.workflow.specs` lays them out.
+            spec: `architecture`, `engine` (empty: its defaults), `method`, `training` and `seed`, as `robustmia.workflow.specs` lays them out.
             records: all records of the data set.
             split: which of them are members.
             checkpoint: as above.
@@ -76,12 +77,9 @@ class Trainer:
             name: as above.
         """
         settings, seed = TrainingSettings(**spec["training"]), spec["seed"]
-        model = build_network(
-            instantiate(spec["architecture"]),
-            records.image_shape,
-            len(records.class_names),
-            derive_seed(seed, "weights"),
-        ).to(device)
+        shape, classes = records.image_shape, len(records.class_names)
+        network = build_network(instantiate(spec["architecture"]), shape, classes, derive_seed(seed, "weights"))
+        model = Engine(**spec.get("engine", {})).place(network, device, shape)
         batches = MemberBatches(records, split, settings, device, seed)
         monitor = Monitor(settings.monitor, records, split, device) if settings.monitor else None
         return cls(model, instantiate(spec["method"]), settings, batches, checkpoint, name, monitor)
@@ -116,7 +114,8 @@ class Trainer:
         at.counts = at.counts or {kind: torch.zeros(2, device=self.device) for kind in KINDS}
         for batch in self.batches.epoch(at.epoch, at.steps, at.generators):
             progress = Progress(at.epoch + at.steps / self.batches.steps, self.settings.epochs)
-            step = self.method.loss(self.model, batch.images, batch.labels, progress, batch.generator)
+            with fast_arithmetic(self.model):
+                step = self.method.loss(self.model, batch.images, batch.labels, progress, batch.generator)
             at.learning_rate = self._descend(step, progress)
             at.losses.append(step.loss.detach())
             for kind in KINDS:

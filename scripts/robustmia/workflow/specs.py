@@ -44,6 +44,7 @@ class Specs:
             "split": self.split(dataset, seed)["split"],
             "run": run,
             "architecture": self._architecture(dataset, run),
+            "engine": settings.engine.model_dump(mode="json"),
             "method": chosen(run_settings.method),
             "training": (run_settings.training or settings.training).as_spec(),
             "seed": int(seed),
@@ -64,6 +65,7 @@ class Specs:
         settings, names = self.config.datasets[dataset], signals.split("+")
         spec = {
             "architecture": self._architecture(dataset, run),
+            "engine": settings.engine.model_dump(mode="json"),
             "signals": {name: chosen(settings.signals[name]) for name in names},
             "seed": int(seed),
         }

@@ -14,7 +14,6 @@ class Examples(Figure):
     """A few images before and after the evaluation attack."""
 
     content = "images, perturbations and predictions"
-    needs_signal = "adversarial"
     shows_examples = True
     shows_images = True
     quotes = ("adversarial",)

@@ -1,0 +1,94 @@
+"""How networks are run: in which number format, memory layout, and whether compiled. What is reported does not depend on it but for rounding.
+
+Bounds, and the logits that a signal reports, are always computed in float32.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Literal
+from weakref import WeakSet
+
+from pydantic import Field
+
+from robustmia.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+SMALL = 16
+"""Height and width of images below which a CPU convolves faster with channels first, and in float32."""
+
+
+class Engine(Settings):
+    """How the networks of a data set are run while they are trained and attacked."""
+
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="of convolutions and matrix products in training and in attacks: `float32`; `bfloat16`, with weights in float32; or `auto`, "
+        "bfloat16 where the processor or GPU has it and images are 16 x 16 or larger",
+    )
+    compile: bool = Field(
+        False,
+        description="compile networks with torch.compile: takes minutes, once for each architecture and machine, and a C++ compiler on a CPU",
+    )
+
+    def place(self, network: nn.Module, device: torch.device, image: tuple[int, int, int]) -> nn.Module:
+        """The network, changed in place: on the device, and as it is run fastest there. It returns logits in float32.
+
+        Args:
+            network: maps images [B, C, H, W] to logits [B, K].
+            device: where it is to run.
+            image: channels, height and width of its images.
+        """
+        import torch
+
+        large = min(image[1:]) >= SMALL
+        if self.precision == "bfloat16" or (self.precision == "auto" and large and has_bfloat16(device)):
+            _LOW_PRECISION.add(network)
+            network.register_forward_hook(lambda *call: call[-1].float())
+        if large and (device.type == "cpu" or network in _LOW_PRECISION):
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.compile:
+            network.compile()
+        return network.to(device)
+
+
+_LOW_PRECISION: WeakSet[nn.Module] = WeakSet()
+
+
+def same_precision(network: nn.Module, as_of: nn.Module) -> None:
+    """Let a network that is made of others be run in their precision."""
+    if as_of in _LOW_PRECISION:
+        _LOW_PRECISION.add(network)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies in bfloat16 faster than in float32."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def fast_arithmetic(network: nn.Module) -> AbstractContextManager:
+    """The precision of a network's engine, for training steps and attacks; float32 if it has none.
+
+    Casts of weights are not kept for the next pass: one that was made without gradients would stand in for one that needs them.
+    """
+    import torch
+
+    if network not in _LOW_PRECISION:
+        return nullcontext()
+    device = next(network.parameters()).device
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
+def float32_arithmetic(device: torch.device) -> AbstractContextManager:
+    """Float32 within a block that may be in another precision, for what has to be exact."""
+    import torch
+
+    return torch.autocast(device.type, enabled=False)
