@@ -11,6 +11,7 @@ from robustmia.bounds.crown import UNLIMITED, Propagation, indices_of, memory_at
 from robustmia.bounds.graph import Graph
 from robustmia.bounds.interval import Interval
 from robustmia.bounds.tracing import read_graph
+from robustmia.models.engine import float32_arithmetic
 
 STEPS, STEP_SIZE, DECAY = 20, 0.55, 0.9  # of Adam: steps, the first one's size, and the factor from one to the next
 SLOPE_COPIES = 10  # of each slope: itself, its gradient, two moments, and the coefficients that autograd keeps
@@ -117,7 +118,7 @@ def _optimised(
     def bounds() -> Tensor:
         return _Optimised(graph, ball, slopes, units).margins(labels)
 
-    with torch.enable_grad():
+    with torch.enable_grad(), float32_arithmetic(labels.device):
         found = bounds()
         best = found.detach()
         if not slopes.values:

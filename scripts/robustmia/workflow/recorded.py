@@ -70,7 +70,7 @@ def record(config: Config) -> dict:
     for dataset in config.datasets:
         table, seeds = _paper_table(config, dataset)
         found[dataset] = {
-            "machine": _machine(),
+            "machine": machine(),
             "seeds": seeds,
             "settings": settings_digest(config, dataset),
             "table": table.round(5).reset_index().to_dict("records"),
@@ -87,7 +87,7 @@ def _paper_table(config: Config, dataset: str) -> tuple[pd.DataFrame, int]:
     return table[table.run != "(chance)"].set_index("run"), int(over_seeds.seeds.max())
 
 
-def _machine() -> str:
+def machine() -> str:
     import torch
 
     names = [
