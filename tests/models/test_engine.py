@@ -43,7 +43,7 @@ def gradients(method: str, precision: str, folder: Path) -> torch.Tensor:
 
 @pytest.mark.parametrize("method", ["natural", "pgd", "trades", "distributional"])
 def test_steps_in_bfloat16_have_nearly_the_gradient_of_float32(method, tmp_path):
-    """TRADES predicts without gradients before it predicts with them: casts of weights from the first must not serve the second."""
+    """TRADES predicts without gradients before it predicts with them: casts of weights that torch keeps from the first must not serve the second."""
     whole, low = (gradients(method, precision, tmp_path) for precision in ("float32", "bfloat16"))
     assert not torch.equal(whole, low)
     assert torch.cosine_similarity(whole, low, dim=0) > 0.995

@@ -75,16 +75,13 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def fast_arithmetic(network: nn.Module) -> AbstractContextManager:
-    """The precision of a network's engine, for training steps and attacks; float32 if it has none.
-
-    Casts of weights are not kept for the next pass: one that was made without gradients would stand in for one that needs them.
-    """
+    """The precision of a network's engine, for training steps and attacks; float32 if it has none."""
     import torch
 
     if network not in _LOW_PRECISION:
         return nullcontext()
     device = next(network.parameters()).device
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 def float32_arithmetic(device: torch.device) -> AbstractContextManager:
