@@ -43,7 +43,7 @@ class MostAtRisk(Figure):
                 axis.set_title(named, pad=2, fontsize=self.font_size - 3.0)
                 before = record.risk - record.risk_change
                 axis.set_xlabel(
-                    f"{100 * before:.0f} → {100 * record.risk:.0f}", labelpad=1, fontsize=self.font_size - 2.0
+                    f"{abs(100 * before):.0f} → {100 * record.risk:.0f}", labelpad=1, fontsize=self.font_size - 2.0
                 )
             axes[row, 0].set_ylabel(run.replace("_", "\n"), fontsize=self.font_size - 1.5)
         drawing.supxlabel("risk under natural training → under the defense (%)", fontsize=self.font_size - 1.0)
