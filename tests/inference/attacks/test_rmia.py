@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from robustmia.inference.attacks import rmia
 from robustmia.inference.attacks.rmia import RMIAOffline, rmia_offline, rmia_online, tuned_offset
 from robustmia.inference.attacks.shadow_view import ShadowView
 from robustmia.inference.settings import AttackSettings
-from synthetic import area, world
+from synthetic import area, stand_ins, world
 
 
 def slow_rmia(view: ShadowView, expected: np.ndarray, gamma: float) -> np.ndarray:
@@ -30,9 +31,9 @@ def slow_rmia(view: ShadowView, expected: np.ndarray, gamma: float) -> np.ndarra
 @pytest.mark.parametrize("gamma", [1.0, 2.0])
 def test_rmia_is_the_share_of_the_population_below_by_more_than_gamma(gamma):
     view, _ = world(1.0, records=60, models=8, spread=1.0)
-    p = 1 / (1 + np.exp(-view.shadow_scores))
+    p = 1 / (1 + np.exp(-view.shadows.scores))
     members, nonmembers = (
-        np.array([p[side[:, r], r].mean() for r in range(60)]) for side in (view.in_mask, ~view.in_mask)
+        np.array([p[side[:, r], r].mean() for r in range(60)]) for side in (view.shadows.in_mask, ~view.shadows.in_mask)
     )
     np.testing.assert_array_equal(rmia_online(view, gamma), slow_rmia(view, 0.5 * (members + nonmembers), gamma))
     offline = rmia_offline(view, 0.3, gamma)
@@ -41,14 +42,14 @@ def test_rmia_is_the_share_of_the_population_below_by_more_than_gamma(gamma):
 
 def test_rmia_beats_a_threshold_where_difficulty_hides_membership():
     view, is_member = world(1.0, models=32)
-    for scores in (rmia_online(view, 2.0), rmia_offline(view, tuned_offset(view, 2.0), 2.0)):
+    for scores in (rmia_online(view, 2.0), rmia_offline(view, tuned_offset(stand_ins(view), 2.0), 2.0)):
         assert area(scores, is_member) > area(view.score, is_member) + 0.1
 
 
 def test_the_offset_is_tuned_without_the_targets_labels_and_scores():
     view, is_member = world(1.0, records=500, models=8)
     other = replace(view, score=view.score[::-1].copy(), population=is_member)
-    assert tuned_offset(view, 2.0) == tuned_offset(other, 2.0)
+    assert tuned_offset(stand_ins(view), 2.0) == tuned_offset(stand_ins(other), 2.0)
 
 
 def test_rmia_without_non_members_is_an_error():
@@ -59,7 +60,16 @@ def test_rmia_without_non_members_is_an_error():
 
 def test_offline_rmia_has_the_offset_that_was_tuned_on_the_view_it_was_prepared_with():
     view, _ = world(1.0, records=300, models=8)
-    tuned, attack = tuned_offset(view, 1.5), RMIAOffline(AttackSettings(rmia_gamma=1.5))
-    np.testing.assert_array_equal(attack.prepare(view)(view), rmia_offline(view, tuned, 1.5))
+    tuned, attack = tuned_offset(stand_ins(view), 1.5), RMIAOffline(AttackSettings(rmia_gamma=1.5))
+    np.testing.assert_array_equal(attack.prepare(stand_ins(view))(view), rmia_offline(view, tuned, 1.5))
     stand_in = view.of_shadow(1)
-    np.testing.assert_array_equal(attack.prepare(view)(stand_in), rmia_offline(stand_in, tuned, 1.5))
+    np.testing.assert_array_equal(attack.prepare(stand_ins(view))(stand_in), rmia_offline(stand_in, tuned, 1.5))
+
+
+def test_of_many_records_fewer_models_stand_in_for_the_tuning(monkeypatch):
+    view, _ = world(1.0, records=300, models=8)
+    tuned_on = []
+    monkeypatch.setattr(rmia, "auc", lambda members, nonmembers: tuned_on.append(len(members)) or 0.5)
+    monkeypatch.setattr(rmia, "MOST_PAIRS", 700)
+    tuned_offset(stand_ins(view), 2.0)
+    assert tuned_on == [int(view.shadows.in_mask[model].sum()) for model in range(2)] * len(rmia.OFFSETS)

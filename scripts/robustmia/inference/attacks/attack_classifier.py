@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from robustmia.inference.attack_scores import AttackScores
 from robustmia.inference.attacks.base import Attack, Observation
-from robustmia.inference.attacks.shadow_view import others_of
+from robustmia.inference.attacks.shadow_view import ShadowView, used
 from robustmia.inference.scores import log_odds
 from robustmia.inference.settings import Classifier
 
@@ -51,7 +51,7 @@ class ITShadow(TargetedAttack):
     needs_shadow_models = True
 
     def on_signal(self, seen: Observation) -> AttackScores:
-        """The target by classifiers fitted on all shadow models, each shadow model by those fitted on others."""
+        """The target by classifiers fitted on all shadow models, shadow models in its place by those fitted on others."""
         assert seen.shadow_logits is not None
         assert seen.records.in_mask is not None
         in_mask, labels = seen.records.in_mask, seen.records.labels
@@ -59,11 +59,12 @@ class ITShadow(TargetedAttack):
 
         classifier, shadow_labels = self.settings.targeted_classifier, np.broadcast_to(labels, in_mask.shape)
 
-        def probability(x: np.ndarray, used: np.ndarray) -> np.ndarray:
-            return fitted_on_shadows(classifier, x, labels, of_shadows[used], in_mask[used], shadow_labels[used])
+        def probability(x: np.ndarray, view: ShadowView) -> np.ndarray:
+            kept = used(in_mask.shape, view.left_out)
+            return fitted_on_shadows(classifier, x, labels, of_shadows[kept], in_mask[kept], shadow_labels[kept])
 
-        scores = probability(features(seen.logits, labels), np.ones(in_mask.shape, bool))
-        shadow_scores = [probability(x, others_of(in_mask, model)) for model, x in enumerate(of_shadows)]
+        scores = probability(features(seen.logits, labels), seen.shadow_view)
+        shadow_scores = [probability(x, view) for x, view in zip(of_shadows, seen.stand_ins, strict=False)]
         return seen.result(self.name, scores, np.array(shadow_scores))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from robustmia.files.signals import SignalLogits, SignalProbabilities
 from robustmia.inference.attack_scores import AttackScores, EvaluationSet
-from robustmia.inference.attacks.shadow_view import ShadowView
+from robustmia.inference.attacks.shadow_view import Shadows, ShadowView
 from robustmia.inference.scores import log_odds
 from robustmia.inference.settings import LEAST_OF_A_KIND, MIN_SHADOW_MODELS, AttackSettings
 
@@ -49,10 +49,13 @@ class Observation:
         assert self.shadow_logits is not None
         assert self.records.in_mask is not None
         shadow_scores = np.array([log_odds(logits, self.records.labels) for logits in self.shadow_logits])
-        score = log_odds(self.logits, self.records.labels)
-        in_mask = self.records.in_mask
-        used, population = np.ones(in_mask.shape, bool), ~self.records.is_member
-        return ShadowView(score, shadow_scores, in_mask, used, self.records.labels, population)
+        shadows = Shadows(shadow_scores, self.records.in_mask, self.records.labels)
+        return ShadowView(log_odds(self.logits, self.records.labels), shadows, ~self.records.is_member)
+
+    @cached_property
+    def stand_ins(self) -> list[ShadowView]:
+        """Some of the shadow models in the place of the target."""
+        return [self.shadow_view.of_shadow(model) for model in range(len(self.records.members_of_stand_ins))]
 
     def result(self, strategy: str, scores: np.ndarray, shadow_scores: np.ndarray | None = None) -> AttackScores:
         """What an attack returns."""
@@ -90,8 +93,8 @@ class ShadowAttack(Attack):
 
     needs_shadow_models = True
 
-    def prepare(self, view: ShadowView) -> Callable[[ShadowView], np.ndarray]:
-        """The scoring function for a target, once what it has is tuned on the shadow models; by default `scores`."""
+    def prepare(self, stand_ins: Sequence[ShadowView]) -> Callable[[ShadowView], np.ndarray]:
+        """The scoring function, once what it has is tuned on shadow models in the target's place; by default `scores`."""
         return self.scores
 
     def scores(self, view: ShadowView) -> np.ndarray:
@@ -99,11 +102,9 @@ class ShadowAttack(Attack):
         raise TypeError(f"{type(self).__name__} does not define scores()")
 
     def on_signal(self, seen: Observation) -> AttackScores:
-        """The attack on the target, and on each shadow model in the target's place with the others."""
-        view = seen.shadow_view
-        scores = self.prepare(view)
-        shadow_scores = [scores(view.of_shadow(model)) for model in range(len(view.shadow_scores))]
-        return seen.result(self.name, scores(view), np.array(shadow_scores))
+        """The attack on the target, and on shadow models in the target's place with the others."""
+        scores = self.prepare(seen.stand_ins)
+        return seen.result(self.name, scores(seen.shadow_view), np.array([scores(view) for view in seen.stand_ins]))
 
 
 def load_attacks(paths: Iterable[str], settings: AttackSettings) -> list[Attack]:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import norm
 
 from robustmia.inference.attacks.base import ShadowAttack
-from robustmia.inference.attacks.shadow_view import ShadowView
+from robustmia.inference.attacks.shadow_view import ShadowView, count, deviation, squared_deviation
 from robustmia.inference.settings import LEAST_OF_A_KIND, LiRACentre, LiRAVariance
 
 MIN_DEVIATION = 0.05  # the least standard deviation, as a fraction of that of all records together
@@ -55,10 +55,11 @@ def _moments(
     view: ShadowView, members: bool, variance: LiRAVariance, centre: LiRACentre
 ) -> tuple[np.ndarray, np.ndarray]:
     """Centre and standard deviation over the shadow models that were trained on each record, or were not."""
-    middle, squares, freedom = _residuals(view, members, centre)
+    residuals = _around_the_mean if centre == "mean" else _around_the_median
+    middle, squares, freedom = residuals(view, members)
     # Two models of a kind leave one where another stands in for the target; then both are given the variance of the other kind.
-    if (view.in_mask == members).sum(axis=0).max() <= LEAST_OF_A_KIND:
-        _, squares, freedom = _residuals(view, not members, centre)
+    if view.shadows.total(count, members).max() <= LEAST_OF_A_KIND:
+        _, squares, freedom = residuals(view, not members)
     together = max(float(np.sqrt(squares.sum() / freedom.sum())), float(np.finfo(np.float64).tiny))
     if variance == "global":
         return middle, np.full(len(middle), together)
@@ -66,9 +67,17 @@ def _moments(
     return middle, np.where(freedom > 0, own, together)
 
 
-def _residuals(view: ShadowView, members: bool, centre: LiRACentre) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The centre of each record's scores, the sum of squares around it, and its degrees of freedom, [n] each."""
+def _around_the_mean(view: ShadowView, members: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The mean of each record's scores, the sum of squares around it, and its degrees of freedom, [n] each."""
+    models = view.sum(count, members)
+    mean = view.sum(deviation, members) / models
+    squares = view.sum(squared_deviation, members) - models * mean**2
+    return view.shadows.centre + mean, squares.clip(min=0.0), models - 1
+
+
+def _around_the_median(view: ShadowView, members: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same around the median, for which every score has to be looked at again."""
     chosen = view.trained(members)
-    scores = np.where(chosen, view.shadow_scores, np.nan)
-    middle = (np.nanmean if centre == "mean" else np.nanmedian)(scores, axis=0)
-    return middle, np.nansum((scores - middle) ** 2, axis=0), chosen.sum(axis=0) - 1
+    scores = np.where(chosen, view.shadows.scores, np.nan)
+    median = np.nanmedian(scores, axis=0)
+    return median, np.nansum((scores - median) ** 2, axis=0), chosen.sum(axis=0) - 1

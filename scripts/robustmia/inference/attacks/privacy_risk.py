@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from robustmia.inference.attacks.base import ShadowAttack
-from robustmia.inference.attacks.shadow_view import ShadowView
+from robustmia.inference.attacks.shadow_view import Shadows, ShadowView
 
 BINS = 20
 
@@ -26,16 +28,33 @@ def privacy_risk(view: ShadowView) -> np.ndarray:
     The ratio is theirs. The bins are not: 20 of the log odds for each class, with as many shadow scores each, and one count added to each,
     where their code has 5 of equal width in the logarithm of the modified entropy, not smoothed, and takes the next bin for an empty one.
     """
-    risk = np.empty(len(view.score))
-    for label in np.unique(view.labels):
-        theirs = view.labels == label
-        used = view.used[:, theirs]
-        scores, is_member = view.shadow_scores[:, theirs][used], view.in_mask[:, theirs][used]
-        edges = np.unique(np.quantile(scores, np.linspace(0.0, 1.0, BINS + 1)))[1:-1]
-        likelihoods = []
-        for side in (is_member, ~is_member):
-            counts = np.bincount(np.searchsorted(edges, scores[side], "right"), minlength=len(edges) + 1) + 1.0
-            likelihoods.append(counts / counts.sum())
+    shadows, risk = view.shadows, np.empty(len(view.score))
+    for theirs, edges, total in _of_all(shadows):
+        counts = 1.0 + total
+        for model in view.left_out:
+            models = model[theirs]
+            counts -= _histograms(shadows.scores[models, theirs], shadows.in_mask[models, theirs], edges)
+        nonmembers, members = counts / counts.sum(axis=1, keepdims=True)
         where = np.searchsorted(edges, view.score[theirs], "right")
-        risk[theirs] = likelihoods[0][where] / (likelihoods[0][where] + likelihoods[1][where])
+        risk[theirs] = members[where] / (members[where] + nonmembers[where])
     return risk
+
+
+@lru_cache(maxsize=1)
+def _of_all(shadows: Shadows) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """For each class its records, the edges between its bins, and the counts of all shadow models' scores, [2, bins]."""
+    found = []
+    for label in np.unique(shadows.labels):
+        theirs = np.flatnonzero(shadows.labels == label)
+        scores = shadows.scores[:, theirs]
+        edges = np.unique(np.quantile(scores, np.linspace(0.0, 1.0, BINS + 1)))[1:-1]
+        found.append((theirs, edges, _histograms(scores, shadows.in_mask[:, theirs], edges)))
+    return found
+
+
+def _histograms(scores: np.ndarray, is_member: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Counts of non-members and of members between the edges, [2, bins]."""
+    bins = len(edges) + 1
+    return np.bincount(
+        (np.searchsorted(edges, scores, "right") + bins * is_member).ravel(), minlength=2 * bins
+    ).reshape(2, bins)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
 from robustmia.inference.attacks.base import ShadowAttack
-from robustmia.inference.attacks.shadow_view import ShadowView
+from robustmia.inference.attacks.shadow_view import ShadowView, count, true_class_probability
 from robustmia.inference.metrics import auc
 from robustmia.inference.scores import probability
+from robustmia.inference.settings import MOST_PAIRS
 
 OFFSETS = np.linspace(0.0, 1.0, 11)
 
@@ -30,10 +31,10 @@ class RMIAOffline(ShadowAttack):
 
     name = "rmia_offline"
 
-    def prepare(self, view: ShadowView) -> Callable[[ShadowView], np.ndarray]:
+    def prepare(self, stand_ins: Sequence[ShadowView]) -> Callable[[ShadowView], np.ndarray]:
         """With the offset that does best on the shadow models."""
         gamma = self.settings.rmia_gamma
-        return partial(rmia_offline, offset=tuned_offset(view, gamma), gamma=gamma)
+        return partial(rmia_offline, offset=tuned_offset(stand_ins, gamma), gamma=gamma)
 
 
 def rmia_online(view: ShadowView, gamma: float) -> np.ndarray:
@@ -56,22 +57,25 @@ def rmia_offline(view: ShadowView, offset: float, gamma: float) -> np.ndarray:
     return _dominated_share(view, 0.5 * ((1.0 + offset) * nonmembers + 1.0 - offset), gamma)
 
 
-def tuned_offset(view: ShadowView, gamma: float) -> float:
-    """The a in 0, 0.1, ..., 1 with the highest mean AUC where shadow models stand in for the target, whose labels are not used."""
+def tuned_offset(stand_ins: Sequence[ShadowView], gamma: float) -> float:
+    """The a in 0, 0.1, ..., 1 with the highest mean AUC where shadow models stand in for the target, whose labels are not used.
+
+    Of many records, fewer models stand in.
+    """
+    enough = max(1, MOST_PAIRS // len(stand_ins[0].score))
 
     def mean_auc(offset: float) -> float:
         areas = []
-        for model in range(len(view.shadow_scores)):
-            scores = rmia_offline(view.of_shadow(model), offset, gamma)
-            areas.append(auc(scores[view.in_mask[model]], scores[~view.in_mask[model]]))
+        for view in stand_ins[:enough]:
+            scores = rmia_offline(view, offset, gamma)
+            areas.append(auc(scores[~view.population], scores[view.population]))
         return float(np.mean(areas))
 
     return float(max(OFFSETS, key=mean_auc))
 
 
 def _mean_probability(view: ShadowView, members: bool) -> np.ndarray:
-    chosen = view.trained(members)
-    return np.where(chosen, probability(view.shadow_scores), 0.0).sum(axis=0) / chosen.sum(axis=0)
+    return view.sum(true_class_probability, members) / view.sum(count, members)
 
 
 def _dominated_share(view: ShadowView, expected: np.ndarray, gamma: float) -> np.ndarray:

@@ -14,6 +14,7 @@ from robustmia.inference.scores import (
     negative_modified_entropy,
     negative_modified_entropy_of_probabilities,
 )
+from robustmia.inference.settings import STAND_INS
 
 PAPER_SIGNALS = ("benign", "adversarial", "targeted", "verified", OWN_VERIFIED)
 """Those with an attack by log odds under a name of its own, in `paper_attacks`."""
@@ -38,12 +39,14 @@ class ScoreAttack(Attack):
         return signal == self.signal if self.signal else super().applies_to(signal)
 
     def on_signal(self, seen: Observation) -> AttackScores | None:
-        """The score of the target's answer, and of that of each shadow model."""
+        """The score of the target's answer, and of that of shadow models in its place."""
         labels, shadows = seen.records.labels, seen.shadow_logits
         if seen.are_probabilities:
             scores = self.score_of_probabilities(seen.logits, labels)
             return None if scores is None else seen.result(self.name, scores)
-        of_shadows = None if shadows is None else np.array([self.score(logits, labels) for logits in shadows])
+        of_shadows = None
+        if shadows is not None:
+            of_shadows = np.array([self.score(logits, labels) for logits in shadows[:STAND_INS]])
         return seen.result(self.name, self.score(seen.logits, labels), of_shadows)
 
 
