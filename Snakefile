@@ -70,10 +70,8 @@ localrules:
 rule all:
     default_target: True
     input:
-        rules.train_all.input,
-        rules.signals_all.input,
         rules.tables.input,
-        rules.figures.input,
+        FIGURES,
         rules.report.output,
 
 

@@ -26,8 +26,14 @@ for figure, kind in type(settings.figures).model_fields.items():
             "../scripts/figure.py"
 
 
+FIGURES = [
+    file
+    for form in ("pdf", "png")
+    for file in targets.expand(filled(paths.figure, form=form))
+]
+
+
 rule figures:
     input:
         STEPS,
-        targets.expand(filled(paths.figure, form="pdf")),
-        targets.expand(filled(paths.figure, form="png")),
+        FIGURES,

@@ -2,7 +2,7 @@
 rule report:
     input:
         rules.tables.input,
-        rules.figures.input,
+        FIGURES,
         conclusions=targets.expand(paths.table, table="conclusions"),
     output:
         html=paths.report,
