@@ -53,6 +53,12 @@ def test_a_norm_and_its_gradient_are_those_of_torchs_median(count):
     assert torch.equal(*gradients)
 
 
+def test_equal_projections_share_the_gradient_of_their_median():
+    middle = torch.tensor([[-1.0], [1.0], [0.5]], requires_grad=True)
+    estimated_norm(middle).sum().backward()
+    assert middle.grad.flatten().tolist() == [-0.5, 0.5, 0.0]
+
+
 @pytest.mark.parametrize("kind", ["dense", "convolutional", "residual", "pooled"])
 def test_projections_converge_to_the_exact_norms(kind):
     model, (images, labels) = network(kind, 8), batch(8)

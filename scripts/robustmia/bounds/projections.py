@@ -84,7 +84,8 @@ class _MedianMagnitude(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         projections, median = ctx.saved_tensors
-        return projections.sign().mul_(projections.abs() == median).mul_(gradients[0])
+        chosen = projections.abs() == median
+        return projections.sign().mul_(chosen).mul_(gradients[0] / chosen.sum(0))  # equal ones share it
 
 
 MOST_COMPARED = 32
