@@ -1,77 +1,99 @@
-"""Time of training several models at once against one after the other: `make bench`. One thread, as in the pipeline."""
+"""Time of training eight models of a method at once against one after the other: `make bench`. One core, as in the pipeline.
+
+An epoch of digits by every method of `config.yaml`, at full radius and weights, each with a batch of 64 images for each model.
+"""
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 
+import pandas as pd
 import torch
+import yaml
+from measure import compare, keep
 
-from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS
+from robustmia.config.reading import read_config
 from robustmia.data.digits import Digits
+from robustmia.data.records import Records
+from robustmia.models.device import pick_device
 from robustmia.shadow.split import shadow_split
 from robustmia.training.ensemble import ensemble_trainer
 from robustmia.training.loop import Trainer
+from robustmia.workflow.paths import Paths
+from robustmia.workflow.specs import Specs
+from robustmia.workflow.targets import Targets
 
-METHOD_SETTINGS = {
-    "natural": {},
-    "pgd": {"epsilon": 0.1, "steps": 7},
-    "trades": {"epsilon": 0.1, "steps": 7},
-}
-SGD = {"name": "sgd", "learning_rate": 0.05}
-ROUNDS = 3
+ROOT = Path(__file__).parent.parent
+MODELS, ROUNDS = 8, 3
 
 
-def measure(method: str, width: int, models: int) -> None:
-    """Print one row of the table: an epoch of digits, medians over rounds taken in turn."""
-    records = Digits(name="digits").load(Path())
-    spec = {
-        "architecture": {"class": NETWORKS["small_cnn"], "settings": {"name": "small_cnn", "width": width}},
-        "method": {"class": METHODS[method], "settings": {"name": method, **METHOD_SETTINGS[method]}},
-        "training": {"epochs": 1, "batch_size": 64, "optimizer": {"class": OPTIMIZERS["sgd"], "settings": SGD}},
-    }
-    alone, batched = [], []
-    for _ in range(ROUNDS):
+def spec_of(specs: Specs, run: str, width: int) -> dict:
+    """Of one epoch, in which everything holds in full."""
+    spec = specs.train("digits", run, "0")
+    spec["training"] |= {"epochs": 1, "monitor": None}
+    spec["architecture"]["settings"] |= {"width": width}
+    settings = spec["method"]["settings"]
+    settings |= {key: {} for key in ("epsilon_schedule",) if key in settings}
+    settings |= {key: 0.0 for key in ("clean_epochs",) if key in settings}
+    return spec
+
+
+def trainers(spec: dict, records: Records, folder: str) -> list[Trainer]:
+    """Of eight models."""
+    half, paths = len(records.labels) // 2, [Path(folder) / f"{model}.pt" for model in range(MODELS)]
+    return [
+        Trainer.of_spec(
+            spec | {"seed": model},
+            records,
+            shadow_split(records.labels, half, 0, model),
+            path,
+            torch.device("cpu"),
+            f"{model}",
+        )
+        for model, path in enumerate(paths)
+    ]
+
+
+def each(spec: dict, records: Records) -> Callable[[], None]:
+    """One after the other."""
+
+    def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            trainers = [
-                Trainer.of_spec(
-                    spec | {"seed": model},
-                    records,
-                    shadow_split(records.labels, len(records.labels) // 2, 0, model),
-                    Path(folder) / f"{model}.pt",
-                    torch.device("cpu"),
-                    f"model {model}",
-                )
-                for model in range(models)
-            ]
-            ensemble = ensemble_trainer(trainers, Path(folder) / "ensemble.pt", "ensemble")
-            batched.append(_seconds(ensemble.run))
-            alone.append(sum(_seconds(trainer.run) for trainer in trainers))
-    print(
-        f"| {method} | {width} | {models} | {median(alone):.2f} | {median(batched):.2f} | {median(alone) / median(batched):.2f} |"
-    )
+            for trainer in trainers(spec, records, folder):
+                trainer.run()
+
+    return run
 
 
-def _seconds(call) -> float:
-    started = perf_counter()
-    call()
-    return perf_counter() - started
+def at_once(spec: dict, records: Records) -> Callable[[], None]:
+    """All together."""
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            ensemble_trainer(trainers(spec, records, folder), Path(folder) / "all.pt", "all").run()
+
+    return run
 
 
 def main() -> None:
-    """Print a Markdown table."""
-    torch.set_num_threads(1)
-    print("\nAn epoch of digits, batches of 64, on the CPU:\n")
-    print("| method | width | models | s one after the other | s at once | times as fast |\n|---|---|---|---|---|---|")
+    """Print and keep a table."""
+    pick_device(threads=1)
+    config = read_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
+    targets, records = Targets(config), Digits(name="digits").load(Path())
+    specs, tables = Specs(config, targets, Paths("results")), []
     for width in (4, 16):
-        for method in METHOD_SETTINGS:
-            for models in (4, 8):
-                measure(method, width, models)
+        for run in targets.runs("digits"):
+            spec = spec_of(specs, run, width)
+            if not config.datasets["digits"].runs[run].method.batchable:
+                continue
+            variants = {"one after the other": each(spec, records), "at once": at_once(spec, records)}
+            tables.append(compare(f"{run}, width {width}", variants, ROUNDS))
+            print(tables[-1].to_string(), file=sys.stderr)
+    keep("ensembles", pd.concat(tables))
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
     main()

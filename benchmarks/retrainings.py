@@ -20,11 +20,12 @@ from robustmia.data.split import Split, draw_split
 from robustmia.inference.attack_scores import EvaluationSet, threshold_all
 from robustmia.inference.attacks.base import Attack, Observation, run_attacks
 from robustmia.inference.record_results import RecordResults
+from robustmia.models.ensemble import Ensemble
 from robustmia.settings import SplitSettings
 from robustmia.signals.adversarial import Adversarial
 from robustmia.signals.benign import Benign
 from robustmia.signals.target_model import TargetModel
-from robustmia.training.ensemble import Ensemble, ensemble_trainer
+from robustmia.training.ensemble import ensemble_trainer
 from robustmia.training.loop import Trainer
 from robustmia.workflow.code_digest import digest
 

@@ -110,10 +110,16 @@ def shadow_records() -> Records:
     return Records(digits.images[:301], digits.labels[:301], digits.class_names)
 
 
-def shadow_spec_of(method: str, models: int = 4, architecture: dict | None = None, **training: object) -> dict:
+def shadow_spec_of(
+    method: str,
+    models: int = 4,
+    architecture: dict | None = None,
+    method_settings: dict | None = None,
+    **training: object,
+) -> dict:
     """What `train_shadows` takes, but for `train_batched`: a training that can be part of an ensemble's, as it stands."""
     settings = {"monitor": None, "augmentation": {}, "epochs": 3, "batch_size": 32, **training}
-    spec = tiny_spec(method, architecture or {"name": "small_cnn", "width": 3}, **settings)
+    spec = tiny_spec(method, architecture or {"name": "small_cnn", "width": 3}, method_settings, **settings)
     return spec | {"models": list(range(models)), "split": SplitSettings(member_fraction=0.5).model_dump()}
 
 

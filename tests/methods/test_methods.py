@@ -299,18 +299,3 @@ def test_trades_warms_epsilon_up_too(norm):
     torch.testing.assert_close(step.adversarial[0], model(expected_pgd(norm, 0.1, start="gaussian", objective="kl")))
     first = method.loss(model, images, labels, Progress(0.0, 10), generator())
     torch.testing.assert_close(first.adversarial[0], model(images))
-
-
-def test_only_losses_that_are_means_over_images_are_batchable():
-    """Several models at once are trained with one loss: not those that look at a part or at the whole of a batch."""
-    methods = [
-        Natural(name="natural"),
-        PGD(name="pgd", epsilon=0.1),
-        PGD(name="pgd", epsilon=0.1, adversarial_fraction=0.5),
-        TRADES(name="trades", epsilon=0.1),
-        Distributional(name="distributional", inverse_gamma=0.1),
-        IBP(name="ibp", epsilon=0.1),
-        AbstractInterpretation(name="abstract_interpretation", epsilon=0.1),
-        Duality(name="duality", epsilon=0.1),
-    ]
-    assert [method.batchable for method in methods] == [True, True, False, True, False, False, False, False]

@@ -41,11 +41,35 @@ def test_in_float32_they_agree_within_rounding(tmp_path):
         torch.testing.assert_close(together[name], weight, rtol=1e-3, atol=1e-5, msg=name)
 
 
+WIDE_RESNET = {"name": "wide_resnet", "depth": 10, "width": 1}
+BALL = {"epsilon": 0.05, "epsilon_schedule": {"rise_epochs": 1}}
+ADAM = {"optimizer": {"name": "adam", "learning_rate": 0.01, "weight_decay": 1e-3}}
+AT_ONCE = {
+    "natural": {},
+    "pgd": {},
+    "trades": {},
+    "distributional": {},
+    "ibp": {"method_settings": BALL | {"epsilon_schedule": {"start_epoch": 0.5, "rise_epochs": 1}}},
+    "abstract_interpretation": {"method_settings": BALL | {"clean_epochs": 0.5}},
+    "pgd on a part of each batch": {"method_settings": {"epsilon": 0.05, "steps": 2, "adversarial_fraction": 0.4}},
+    "natural with adam": ADAM,
+    "pgd with adam": ADAM,
+    "pgd, clipped": {"gradient_clip": 0.3},
+    "ibp, clipped": {"method_settings": BALL, "gradient_clip": 0.3},
+    "natural, augmented": {"augmentation": {"crop_padding": 1, "horizontal_flip": True}},
+    "trades with batch normalisation": {"architecture": WIDE_RESNET},
+    "ibp with batch normalisation": {"architecture": WIDE_RESNET, "method_settings": BALL},
+    "distributional, normalised": {
+        "architecture": {"name": "small_cnn", "width": 3, "input_mean": (0.3,), "input_std": (0.3,)}
+    },
+}
+
+
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("method", ["natural", "pgd", "trades"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_a_model_trained_in_an_ensemble_is_the_one_trained_alone(tmp_path, method, optimizer):
-    spec = shadow_spec_of(method, optimizer={"name": optimizer, "learning_rate": 0.01, "weight_decay": 1e-3})
+@pytest.mark.parametrize("case", AT_ONCE)
+def test_a_model_trained_in_an_ensemble_is_the_one_trained_alone(tmp_path, case):
+    settings = {"optimizer": {"name": "sgd", "learning_rate": 0.01, "weight_decay": 1e-3}, **AT_ONCE[case]}
+    spec = shadow_spec_of(case.split(",")[0].split(" ")[0], **settings)
     alone, checkpoints = trained(tmp_path / "alone", spec, train_batched=False)
     together, joint_checkpoints = trained(tmp_path / "together", spec, train_batched=True)
     assert (len(checkpoints), len(joint_checkpoints)) == (4, 1)
@@ -56,17 +80,8 @@ def test_a_model_trained_in_an_ensemble_is_the_one_trained_alone(tmp_path, metho
     assert not torch.allclose(alone[f"0.{first}"], alone[f"1.{first}"])
 
 
-@pytest.mark.parametrize(
-    ("method", "training", "architecture"),
-    [
-        ("distributional", {}, None),
-        ("pgd", {"gradient_clip": 1.0}, None),
-        ("pgd", {"augmentation": {"horizontal_flip": True}}, None),
-        ("pgd", {}, {"name": "wide_resnet", "depth": 10, "width": 1}),
-    ],
-)
-def test_what_cannot_be_batched_is_trained_alone(tmp_path, method, training, architecture):
-    spec = shadow_spec_of(method, architecture=architecture, epochs=1, **training) | {"models": [0, 2]}
+def test_duality_is_trained_one_model_after_the_other(tmp_path):
+    spec = shadow_spec_of("duality", epochs=1, method_settings={"epsilon": 0.05, "projections": 3}) | {"models": [0, 2]}
     assert len(trained(tmp_path / "s", spec, train_batched=True)[1]) == 2
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from robustmia.config.registry import METHODS, classes
-from robustmia.methods.pgd import PGD
-from robustmia.training.ensemble import Ensemble, can_be_batched, ensemble_trainer
+from robustmia.models.ensemble import Ensemble
+from robustmia.training.ensemble import ensemble_trainer
 from training_helpers import Watched, half_trainer, shadow_spec_of
 
 
@@ -35,32 +34,11 @@ def test_an_ensembles_batches_are_those_of_its_models_one_after_the_other(tmp_pa
         assert all(torch.equal(torch.cat(parts), joined) for *parts, joined in zip(first, second, both, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("method", "training", "architecture"),
-    [
-        ("distributional", {}, None),
-        ("pgd", {"gradient_clip": 1.0}, None),
-        ("pgd", {"augmentation": {"horizontal_flip": True}}, None),
-        ("pgd", {}, {"name": "wide_resnet", "depth": 10, "width": 1}),
-    ],
-)
-def test_what_needs_a_model_by_itself_cannot_be_batched(method, training, architecture):
-    assert not can_be_batched(half_trainer(shadow_spec_of(method, architecture=architecture, **training)))
-
-
-def test_plain_training_can_be_batched():
-    assert can_be_batched(half_trainer(shadow_spec_of("pgd")))
-
-
-def test_pgd_on_a_part_of_a_batch_is_not_batchable():
-    assert PGD(name="pgd", epsilon=0.1).batchable
-    assert not PGD(name="pgd", epsilon=0.1, adversarial_fraction=0.5).batchable
-
-
-def test_methods_that_are_means_over_images_are_batchable():
+def test_all_methods_but_duality_are_batchable():
+    """Its estimates take one random stream through the network."""
     needed = {"epsilon": 0.1, "inverse_gamma": 0.1}
     batchable = set()
     for name, cls in zip(METHODS, classes(METHODS), strict=True):
         settings = {key: value for key, value in needed.items() if key in cls.model_fields}
         batchable |= {name} if cls(name=name, **settings).batchable else set()
-    assert batchable == {"natural", "pgd", "trades"}
+    assert batchable == set(METHODS) - {"duality"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeFloat
@@ -33,6 +34,10 @@ class AbstractInterpretation(LinfThreatModel, BallMethod):
         return "interval"
 
     @property
+    def batchable(self) -> bool:
+        return True
+
+    @property
     def warmup_ends(self) -> float:
         return max(self.clean_epochs, super().warmup_ends)
 
@@ -40,19 +45,21 @@ class AbstractInterpretation(LinfThreatModel, BallMethod):
         """The weighted mean of both losses; in the first `clean_epochs` the clean one."""
         from torch.nn.functional import cross_entropy, one_hot, softplus
 
+        from robustmia.models.ensemble import for_each
+
         logits = model(images)
         clean_loss = cross_entropy(logits, labels)
         if progress.epoch < self.clean_epochs:
             return Step(clean_loss, clean=(logits, labels))
-        bounds = self._bounds(model, images, labels, self.epsilon_at(progress.epoch))
+        bounds = for_each(model, partial(self._bounds, self.epsilon_at(progress.epoch)), images, labels)
         worst = bounds.masked_fill(one_hot(labels, bounds.shape[1]).bool(), float("-inf")).amax(1)
         robust_loss = softplus(worst.clamp(min=-1.0)).mean()
         loss = (clean_loss + self.verified_weight * robust_loss) / (1.0 + self.verified_weight)
         return Step(loss, clean=(logits, labels), verified=(bounds, labels))
 
-    def _bounds(self, model: nn.Module, images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
+    def _bounds(self, epsilon: float, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         from robustmia.bounds.interval import Interval, logit_bounds
 
-        box = logit_bounds(model, Interval.around(images, epsilon, self.clip_pixels))
+        box = logit_bounds(network, Interval.around(images, epsilon, self.clip_pixels))
         true_class = labels.unsqueeze(1)
         return (box.high - box.low.gather(1, true_class)).scatter(1, true_class, 0.0)

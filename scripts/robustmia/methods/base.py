@@ -63,8 +63,8 @@ class Method(Settings):
 
     @property
     def batchable(self) -> bool:
-        """Whether several models may be trained at once: the loss is a mean over images, each by itself, of nothing but the
-        model's answers (see `training/ensemble.py`).
+        """Whether several models may be trained at once: the loss is a mean over images, and whatever concerns all images of a model, or
+        more of it than its answers, goes through the functions of `models/ensemble.py`.
         """
         return False
 

@@ -26,6 +26,10 @@ class Distributional(Method):
         description="1 / gamma, the weight of the loss against the transport cost: a higher one moves pixels further"
     )
 
+    @property
+    def batchable(self) -> bool:
+        return True
+
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the moved images."""
         from torch.nn.functional import cross_entropy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -31,19 +32,26 @@ class IBP(LinfThreatModel, BallMethod):
     def verifier(self) -> str:
         return "interval"
 
+    @property
+    def batchable(self) -> bool:
+        return True
+
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Cross-entropy of clean logits and of the bounds, weighted; until epsilon begins to rise, of clean logits alone."""
         from torch.nn.functional import cross_entropy
 
-        from robustmia.bounds.interval import Interval, interval_bounds
+        from robustmia.models.ensemble import for_each
 
         logits = model(images)
         clean_loss, risen = cross_entropy(logits, labels), self.epsilon_schedule.fraction(progress.epoch)
         if not risen:
             return Step(clean_loss, clean=(logits, labels))
-        bounds = interval_bounds(
-            model, Interval.around(images, self.epsilon_at(progress.epoch), self.clip_pixels), labels
-        )
+        bounds = for_each(model, partial(self._bounds, self.epsilon_at(progress.epoch)), images, labels)
         verified_weight = risen * (1.0 - self.nominal_weight)
         loss = (1.0 - verified_weight) * clean_loss + verified_weight * cross_entropy(bounds, labels)
         return Step(loss, clean=(logits, labels), verified=(bounds, labels))
+
+    def _bounds(self, epsilon: float, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        from robustmia.bounds.interval import Interval, interval_bounds
+
+        return interval_bounds(network, Interval.around(images, epsilon, self.clip_pixels), labels)

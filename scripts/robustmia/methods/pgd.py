@@ -28,22 +28,23 @@ class PGD(AdversarialMethod):
 
     @property
     def batchable(self) -> bool:
-        return self.adversarial_fraction == 1.0
+        return True
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the batch, its first `adversarial_fraction` replaced by PGD examples."""
-        import torch
         from torch.nn.functional import cross_entropy
 
+        from robustmia.models.ensemble import join_each, models_in, split_each
         from robustmia.models.perturbations import cross_entropy_loss
 
-        count = round(self.adversarial_fraction * len(images))
-        objective = cross_entropy_loss(labels[:count])
+        count = round(self.adversarial_fraction * (len(images) // models_in(model)))
+        (attacked, clean), targets = (split_each(model, tensor, count) for tensor in (images, labels))
         start: Start = "uniform" if self.random_start else "clean"
-        adversarial = self.perturb(model, images[:count], objective, start, progress, generator)
-        logits = model(torch.cat([adversarial, images[count:]]))
+        adversarial = self.perturb(model, attacked, cross_entropy_loss(targets[0]), start, progress, generator)
+        logits = model(join_each(model, adversarial, clean))
+        answers = split_each(model, logits, count)
         return Step(
             cross_entropy(logits, labels),
-            clean=(logits[count:], labels[count:]) if count < len(images) else None,
-            adversarial=(logits[:count], labels[:count]) if count else None,
+            clean=(answers[1], targets[1]) if len(clean) else None,
+            adversarial=(answers[0], targets[0]) if count else None,
         )

@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
 
 from robustmia.models.device import Generators, draw
 from robustmia.models.engine import fast_arithmetic
+from robustmia.models.ensemble import mean_of_each
 from robustmia.settings import Norm
 
 Objective = Callable[[Tensor], Tensor]
@@ -203,5 +204,6 @@ def distributional_perturbation(
         for _ in range(steps):
             gradient = inverse_gamma * _gradient(model, moved, cross_entropy_loss(labels))
             ascended = moved + gradient
-            moved = (ascended - gradient.abs().mean() * (ascended - images).sign()).clamp(0.0, 1.0)
+            pull = mean_of_each(model, gradient.abs())
+            moved = (ascended - pull * (ascended - images).sign()).clamp(0.0, 1.0)
     return moved

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from robustmia.data.records import Records
+from robustmia.models.ensemble import Ensemble
 from robustmia.shadow.naming import shadow_spec, weight_prefix
 from robustmia.shadow.split import shadow_splits
 from robustmia.training.checkpoint import Checkpoint
-from robustmia.training.ensemble import Ensemble, can_be_batched, ensemble_trainer
+from robustmia.training.ensemble import ensemble_trainer
 from robustmia.training.loop import Trainer
 
 
@@ -50,7 +51,7 @@ def train_shadows(
         )
         for model, split in shadow_splits(spec, records).items()
     }
-    together = spec["train_batched"] and all(map(can_be_batched, trainers.values()))
+    together = spec["train_batched"] and trainers[spec["models"][0]].method.batchable
     for models in [spec["models"]] if together else [[model] for model in spec["models"]]:
         training = trainers[models[0]]
         if len(models) > 1:

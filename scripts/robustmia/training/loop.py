@@ -20,6 +20,7 @@ from robustmia.errors import UserError
 from robustmia.methods.base import Method, Progress, Step
 from robustmia.models.device import Generators, derive_seed
 from robustmia.models.engine import Engine, fast_arithmetic
+from robustmia.models.ensemble import clip_gradients
 from robustmia.models.networks.base import build_network
 from robustmia.progress import report_progress
 from robustmia.settings import instantiate
@@ -135,7 +136,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         (step.loss * self.batches.models).backward()  # the loss is a mean over the images of all models
         if self.settings.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip)
+            clip_gradients(self.model, self.settings.gradient_clip)
         self.optimizer.step()
         return learning_rate
 
