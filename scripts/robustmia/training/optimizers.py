@@ -36,7 +36,9 @@ class SGD(Optimizer):
         """`torch.optim.SGD`."""
         import torch
 
-        return torch.optim.SGD(parameters, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
+        return torch.optim.SGD(
+            parameters, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+        )
 
 
 class Adam(Optimizer):
@@ -51,4 +53,4 @@ class Adam(Optimizer):
         """`torch.optim.Adam`."""
         import torch
 
-        return torch.optim.Adam(parameters, self.learning_rate, weight_decay=self.weight_decay)
+        return torch.optim.Adam(parameters, self.learning_rate, weight_decay=self.weight_decay, fused=True)
