@@ -73,7 +73,7 @@ def at_once(spec: dict, records: Records) -> Callable[[], None]:
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            ensemble_trainer(trainers(spec, records, folder), Path(folder) / "all.pt", "all").run()
+            ensemble_trainer(trainers(spec, records, folder), "all").run()
 
     return run
 

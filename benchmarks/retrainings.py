@@ -106,11 +106,12 @@ def _train(spec: dict, trainings: Sequence[Training], records: Records, file: Pa
         Trainer.of_spec(spec | {"seed": one.seed}, records, one.split, file.with_suffix(f".{n}.pt"), device, str(n))
         for n, one in enumerate(trainings)
     ]
-    together = ensemble_trainer(trainers, file.with_suffix(".pt"), file.stem)
+    together = ensemble_trainer(trainers, file.stem)
     network, _ = together.run()
     together.checkpoint.discard()
     assert isinstance(network, Ensemble)
-    network.copy_to([trainer.model for trainer in trainers])
+    for number, trainer in enumerate(trainers):
+        trainer.model.load_state_dict(network.state_of(number))
     arrays = {signal.name: [] for signal in SIGNALS} | {"is_member": []}
     for one, trainer in zip(trainings, trainers, strict=True):
         target = TargetModel(trainer.model, records, one.split, device, one.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +14,22 @@ from torch import Tensor
 
 from robustmia.errors import UserError
 from robustmia.methods.pgd import PGD
+from robustmia.shadow import train
 from robustmia.shadow.train import train_shadows
-from robustmia.training.checkpoint import Checkpoint
+from robustmia.training.ensemble import ensemble_trainer
 from training_helpers import CPU, half_trainer, shadow_records, shadow_spec_of
 
 
-def trained(folder: Path, spec: dict, train_batched: bool) -> tuple[dict[str, Tensor], list[Checkpoint]]:
+def trained(folder: Path, spec: dict, train_batched: bool) -> dict[str, Tensor]:
+    """The weights of shadow models that are trained together, if their method allows it, or one after the other."""
     folder.mkdir(exist_ok=True)
-    whole = spec | {"train_batched": train_batched}
-    weights, _, checkpoints = train_shadows(whole, shadow_records(), folder / "c.pt", CPU, "t")
-    return weights, checkpoints
+    whole, together = spec | {"train_batched": train_batched}, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "ensemble_trainer", lambda *given: together.append(given) or ensemble_trainer(*given))
+        weights, _, checkpoints = train_shadows(whole, shadow_records(), folder / "c.pt", CPU, "t")
+    assert len(together) == (train_batched and spec["method"]["settings"]["name"] != "duality")
+    assert len(checkpoints) == len(spec["models"])
+    return weights
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def float64(monkeypatch) -> Iterator[None]:
 
 def test_in_float32_they_agree_within_rounding(tmp_path):
     spec = shadow_spec_of("pgd", optimizer={"name": "sgd", "learning_rate": 0.05})
-    alone, together = (trained(tmp_path / str(batched), spec, batched)[0] for batched in (False, True))
+    alone, together = (trained(tmp_path / str(batched), spec, batched) for batched in (False, True))
     for name, weight in alone.items():
         torch.testing.assert_close(together[name], weight, rtol=1e-3, atol=1e-5, msg=name)
 
@@ -70,9 +77,8 @@ AT_ONCE = {
 def test_a_model_trained_in_an_ensemble_is_the_one_trained_alone(tmp_path, case):
     settings = {"optimizer": {"name": "sgd", "learning_rate": 0.01, "weight_decay": 1e-3}, **AT_ONCE[case]}
     spec = shadow_spec_of(case.split(",")[0].split(" ")[0], **settings)
-    alone, checkpoints = trained(tmp_path / "alone", spec, train_batched=False)
-    together, joint_checkpoints = trained(tmp_path / "together", spec, train_batched=True)
-    assert (len(checkpoints), len(joint_checkpoints)) == (4, 1)
+    alone = trained(tmp_path / "alone", spec, train_batched=False)
+    together = trained(tmp_path / "together", spec, train_batched=True)
     assert set(alone) == set(together)
     for name, weight in alone.items():
         torch.testing.assert_close(together[name], weight, rtol=1e-7, atol=1e-9, msg=name)
@@ -82,12 +88,12 @@ def test_a_model_trained_in_an_ensemble_is_the_one_trained_alone(tmp_path, case)
 
 def test_duality_is_trained_one_model_after_the_other(tmp_path):
     spec = shadow_spec_of("duality", epochs=1, method_settings={"epsilon": 0.05, "projections": 3}) | {"models": [0, 2]}
-    assert len(trained(tmp_path / "s", spec, train_batched=True)[1]) == 2
+    assert len(trained(tmp_path / "s", spec, train_batched=True)) == 2 * 8
 
 
 def test_an_ensemble_that_was_stopped_goes_on_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
     spec = shadow_spec_of("pgd") | {"models": [0, 2]}
-    whole, _ = trained(tmp_path / "whole", spec, train_batched=True)
+    whole = trained(tmp_path / "whole", spec, train_batched=True)
     loss, done = PGD.loss, []
 
     def stopping(self, model, images, labels, progress, generator):
@@ -101,8 +107,13 @@ def test_an_ensemble_that_was_stopped_goes_on_in_the_middle_of_an_epoch(tmp_path
         trained(tmp_path / "stopped", spec, train_batched=True)
     assert all(said in str(caught.value) for said in ("SIGTERM", "epoch 1 of 3", "step 2 of"))
     monkeypatch.setattr(PGD, "loss", lambda *given: done.append(given[4].epoch) or loss(*given))
-    resumed, checkpoints = trained(tmp_path / "stopped", spec, train_batched=True)
-    assert len(checkpoints) == 1
+    shutil.copytree(tmp_path / "stopped", tmp_path / "alone")
+    resumed = trained(tmp_path / "stopped", spec, train_batched=True)
     assert done == sorted(set(done))  # no step twice
     for name, weight in whole.items():
         assert torch.equal(resumed[name], weight)
+    done.clear()
+    alone = trained(tmp_path / "alone", spec | {"models": [2]}, train_batched=False)
+    assert min(done) > 1
+    for name, weight in alone.items():
+        torch.testing.assert_close(weight, whole[name], rtol=1e-3, atol=1e-5)

@@ -48,18 +48,25 @@ class Ensemble(nn.Module):
 
     def _each(self, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
         applied = _Applied(self._template[0], function)
-        values = [*self.weights, *(getattr(self, name) for name in self.buffer_names)]
-        state = {f"network.{name}": value for name, value in zip(self.names, values, strict=True)}
+        state = {f"network.{name}": value for name, value in self._state().items()}
         shares = [tensor.unflatten(0, (self.models, -1)) for tensor in tensors]
         return vmap(lambda own, *share: functional_call(applied, own, share))(state, *shares).flatten(0, 1)
 
-    def copy_to(self, networks: Sequence[nn.Module]) -> None:
-        """Write weights and buffers into networks of the same architecture, as many as there are."""
+    def state_of(self, number: int) -> dict[str, Tensor]:
+        """The state dict of one of the networks."""
+        kept = self._template[0].state_dict()
+        return {name: value[number].detach().clone() for name, value in self._state().items() if name in kept}
+
+    def load_states(self, states: Sequence[dict[str, Tensor]]) -> None:
+        """Take the state dicts of all networks."""
+        for name, value in self._state().items():
+            if name in states[0]:
+                value.data.copy_(torch.stack([state[name] for state in states]))
+
+    def _state(self) -> dict[str, Tensor]:
+        """Stacked weights and buffers by name."""
         values = [*self.weights, *(getattr(self, name) for name in self.buffer_names)]
-        for number, network in enumerate(networks):
-            named = zip(self.names, values, strict=True)
-            kept = network.state_dict()
-            network.load_state_dict({name: value[number].detach().clone() for name, value in named if name in kept})
+        return dict(zip(self.names, values, strict=True))
 
 
 class _Applied(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -13,14 +12,13 @@ from robustmia.data.records import Records
 from robustmia.models.ensemble import Ensemble
 from robustmia.shadow.naming import shadow_spec, weight_prefix
 from robustmia.shadow.split import shadow_splits
-from robustmia.training.checkpoint import Checkpoint
 from robustmia.training.ensemble import ensemble_trainer
-from robustmia.training.loop import Trainer
+from robustmia.training.loop import StateKeeper, Trainer
 
 
 def train_shadows(
     spec: dict, records: Records, checkpoint: Path, device: torch.device, name: str
-) -> tuple[dict[str, Tensor], pd.DataFrame, list[Checkpoint]]:
+) -> tuple[dict[str, Tensor], pd.DataFrame, list[StateKeeper]]:
     """Train the shadow models that a spec names, one after the other or together; each goes on from its checkpoint.
 
     Args:
@@ -39,7 +37,7 @@ def train_shadows(
         UserError: a loss is not finite, or SIGTERM or SIGINT asked for the end.
     """
     weights: dict[str, Tensor] = {}
-    histories, checkpoints = [], []
+    histories = []
     trainers = {
         model: Trainer.of_spec(
             shadow_spec(spec, model),
@@ -55,15 +53,11 @@ def train_shadows(
     for models in [spec["models"]] if together else [[model] for model in spec["models"]]:
         training = trainers[models[0]]
         if len(models) > 1:
-            key = hashlib.sha256(str(models).encode()).hexdigest()[:12]  # all their numbers may be too long for a name
-            path = checkpoint.with_name(f"{checkpoint.stem}-ensemble{key}.pt")
-            training = ensemble_trainer(list(trainers.values()), path, f"{name}{models[0]}-{models[-1]}")
+            training = ensemble_trainer([trainers[model] for model in models], f"{name}{models[0]}-{models[-1]}")
         network, history = training.run()
-        if isinstance(network, Ensemble):
-            network.copy_to([trainers[model].model for model in models])
-        for model in models:
-            state = trainers[model].model.eval().state_dict()
+        for number, model in enumerate(models):
+            state = network.state_of(number) if isinstance(network, Ensemble) else network.state_dict()
             weights |= {f"{weight_prefix(model)}{key}": value for key, value in state.items()}
             histories.append(history.assign(model=model))
-        checkpoints.append(training.checkpoint)
+    checkpoints = [trainer.checkpoint for trainer in trainers.values()]
     return weights, pd.concat(histories, ignore_index=True), checkpoints

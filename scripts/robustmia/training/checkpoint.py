@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,17 +54,15 @@ class Checkpoint:
         self.before = path.with_suffix(f".before{path.suffix}")
 
     def save(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Write the state, with a digest of it in front; the one written before is kept."""
+        """Write the state; the one written before is kept."""
+        self.write(position, model.state_dict(), optimizer.state_dict(), next(model.parameters()).device)
+
+    def write(self, position: Position, model: dict, optimizer: dict, device: torch.device) -> None:
+        """The same from the state dicts of both, on a device; a digest stands in front."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        state = {
-            "data": self.data,
-            "device": next(model.parameters()).device.type,
-            "position": vars(position),
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-        }
         content = io.BytesIO()
-        torch.save(state, content)
+        state = {"data": self.data, "device": device.type, "position": vars(position)}
+        torch.save(state | {"model": model, "optimizer": optimizer}, content)
         with atomic_path(self.path) as place:
             with place.open("wb") as file:
                 file.write(hashlib.sha256(content.getbuffer()).digest())
@@ -74,17 +73,22 @@ class Checkpoint:
                 self.path.replace(self.before)
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> Position:
-        """Load the last state that is whole; returns where it was. Nothing but tensors is unpickled.
+        """Load the last state that is whole; returns where it was, or the start."""
+        for state in self.states(device):
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            return Position(**state["position"])
+        return Position()
+
+    def states(self, device: torch.device) -> Iterator[dict]:
+        """The states that are whole, the last one first: `position`, `model` and `optimizer`. Nothing but tensors is unpickled.
 
         A file that is damaged is removed, and said so in the log: the one before counts, or the training starts over.
         """
         for path in (self.path, self.before):
             state = self._read(path, device)
             if state is not None:
-                model.load_state_dict(state["model"])
-                optimizer.load_state_dict(state["optimizer"])
-                return Position(**state["position"])
-        return Position()
+                yield state
 
     def _read(self, path: Path, device: torch.device) -> dict | None:
         if not path.exists():

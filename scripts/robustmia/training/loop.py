@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import pandas as pd
 import torch
@@ -34,6 +34,19 @@ logger = logging.getLogger(__name__)
 KINDS = ("clean", "adversarial", "verified")  # what a method may show of a step
 
 
+class StateKeeper(Protocol):
+    """What keeps the state of a training: a `Checkpoint`, or one for each of several models."""
+
+    def save(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Keep the state."""
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> Position:
+        """Load the last state; returns where it was, or the start."""
+
+    def discard(self) -> None:
+        """Remove it, once the model is safe elsewhere."""
+
+
 class Trainer:
     """One model in training, or several that share every step (see `training/ensemble.py`).
 
@@ -42,7 +55,7 @@ class Trainer:
         method: gives the loss of a batch.
         settings: epochs, optimiser, schedule and so on.
         batches: where batches come from.
-        checkpoint: the file that keeps the state between epochs.
+        checkpoint: keeps the state between epochs.
         name: of the model, for messages.
         monitor: evaluates the model every few epochs; None: nothing does.
     """
@@ -53,13 +66,13 @@ class Trainer:
         method: Method,
         settings: TrainingSettings,
         batches: Batches,
-        checkpoint: Path,
+        checkpoint: StateKeeper,
         name: str,
         monitor: Monitor | None = None,
     ):
         self.model, self.method, self.settings, self.batches = model, method, settings, batches
         self.name, self.monitor = name, monitor
-        self.checkpoint = Checkpoint(checkpoint, batches.digest)
+        self.checkpoint = checkpoint
         self.optimizer = settings.optimizer.build(model.parameters())
         self.device = next(model.parameters()).device
 
@@ -73,7 +86,7 @@ class Trainer:
             spec: `architecture`, `engine` (empty: its defaults), `method`, `training` and `seed`, as `robustmia.workflow.specs` lays them out.
             records: all records of the data set.
             split: which of them are members.
-            checkpoint: as above.
+            checkpoint: the file that keeps the state between epochs.
             device: where everything happens.
             name: as above.
         """
@@ -83,7 +96,8 @@ class Trainer:
         model = Engine(**spec.get("engine", {})).place(network, device, shape)
         batches = MemberBatches(records, split, settings, device, seed)
         monitor = Monitor(settings.monitor, records, split, device) if settings.monitor else None
-        return cls(model, instantiate(spec["method"]), settings, batches, checkpoint, name, monitor)
+        keeper = Checkpoint(checkpoint, batches.digest)
+        return cls(model, instantiate(spec["method"]), settings, batches, keeper, name, monitor)
 
     def run(self) -> tuple[nn.Module, pd.DataFrame]:
         """Train from the checkpoint, or from the start, to the end.

@@ -98,7 +98,7 @@ class Specs:
     def shadow_checkpoint(self, dataset: str, run: str, seed: str, batch: str) -> str:
         """What the names of the checkpoints of a job's shadow models begin with: the same for each spec and code, whatever the job."""
         spec = self.shadow_train(dataset, run, seed, batch)
-        del spec["models"]
+        del spec["models"], spec["train_batched"]
         return self.paths.checkpoint(
             f"{dataset}-{run}-seed{seed}-shadow", digest(spec, code_digest("shadow_train", spec))
         )
