@@ -59,11 +59,8 @@ docs: setup  ## write docs/configuration.md and config.schema.json from the sett
 	$(PACKAGE) -m robustmia.config.docs configuration > docs/configuration.md
 	$(PACKAGE) -m robustmia.config.docs schema > config.schema.json
 
-bench: setup  ## time training steps, verifiers, ensembles and plans
-	@$(PACKAGE) benchmarks/steps.py
-	@$(PACKAGE) benchmarks/bounds.py
-	@$(PACKAGE) benchmarks/ensembles.py
-	@$(PACKAGE) benchmarks/scale.py
+bench: setup  ## time attacks, training, bounds, inference and plans (docs/performance.md), in an hour
+	@for one in attacks training steps ensembles bounds inference scale draw; do $(PACKAGE) benchmarks/$$one.py || exit 1; done
 
 # uv (https://docs.astral.sh/uv) resolves for every platform and Python at once; constraints.txt holds exact pins.
 lock:  ## resolve pyproject.toml into requirements.lock again

@@ -1,8 +1,7 @@
 """Each method's training step against a natural step, on the digits and the Fashion-MNIST network: `make bench`.
 
 A step is the loss, its gradient and the optimiser's update, at full radius and weights, with the settings of the
-configuration. Times are taken in turn, several rounds of all methods, and the ratio of the medians is reported, so that a
-noisy machine slows all of them alike. One thread, as in the pipeline. `interval bound` is a step on interval bounds alone.
+configuration. One thread, as in the pipeline. `interval bound` is a step on interval bounds alone.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
-from statistics import median
-from time import perf_counter
 
+import pandas as pd
 import torch
 import yaml
+from measure import compare, keep
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from robustmia.bounds.interval import Interval, interval_bounds
@@ -23,21 +23,16 @@ from robustmia.config.registry import METHODS
 from robustmia.methods.base import Progress
 from robustmia.models.device import generator_for, pick_device
 from robustmia.models.networks.base import build_network
+from robustmia.training.optimizers import SGD
 
 ROOT = Path(__file__).parent.parent
 LATE = Progress(10_000.0, 10_001)
 
 
-def main() -> None:
-    """Print a Markdown table for each network."""
-    measure("digits", "config.yaml", (1, 8, 8), width=None, batch=64, rounds=15, steps=10)
-    measure("fashion_mnist", "configs/fashion_mnist.yaml", (1, 28, 28), width=64, batch=32, rounds=3, steps=1)
-
-
 def measure(
-    dataset: str, config: str, image: tuple[int, int, int], *, width: int | None, batch: int, rounds: int, steps: int
-) -> None:
-    """One table: a row for each run of a data set, and one for a step on interval bounds alone."""
+    dataset: str, config: str, image: tuple[int, int, int], *, width: int | None, batch: int, rounds: int
+) -> pd.DataFrame:
+    """A row for each run of a data set, and one for a step on interval bounds alone."""
     raw = yaml.safe_load((ROOT / config).read_text())
     settings = read_config({"datasets": {dataset: raw["datasets"][dataset]}}).datasets[dataset]
     architecture = settings.architecture.model_copy(update={} if width is None else {"width": width})
@@ -46,9 +41,9 @@ def measure(
     images = torch.rand((batch, *image), generator=generator, device=device)
     labels = torch.randint(10, (batch,), generator=generator, device=device)
 
-    def step_of(loss: Callable[[torch.nn.Module], torch.Tensor]) -> Callable[[], None]:
-        model = build_network(architecture, image, 10, seed=0).to(device)
-        optimizer = torch.optim.SGD(model.parameters(), 1e-4, momentum=0.9)
+    def step_of(loss: Callable[[nn.Module], Tensor]) -> Callable[[], None]:
+        model = settings.engine.place(build_network(architecture, image, 10, seed=0), device, image)
+        optimizer = SGD(name="sgd", learning_rate=1e-4).build(model.parameters())
 
         def step() -> None:
             optimizer.zero_grad(set_to_none=True)
@@ -57,32 +52,20 @@ def measure(
 
         return step
 
-    def by_method(run: str) -> Callable[[torch.nn.Module], torch.Tensor]:
+    def by_method(run: str) -> Callable[[nn.Module], Tensor]:
         method = settings.runs[run].method
         method = resolve_name(METHODS[method.name])(**method.model_dump())
         return lambda model: method.loss(model, images, labels, LATE, generator).loss
 
-    def on_interval_bounds(model: torch.nn.Module) -> torch.Tensor:
+    def on_interval_bounds(model: nn.Module) -> Tensor:
         return cross_entropy(interval_bounds(model, Interval.around(images, 0.1, clip_pixels=True), labels), labels)
 
-    all_steps = {run: step_of(by_method(run)) for run in settings.runs}
-    all_steps["interval bound"] = step_of(on_interval_bounds)
-    seconds: dict[str, list[float]] = {name: [] for name in all_steps}
-    for _ in range(rounds):
-        for name, step in all_steps.items():
-            step()
-            started = perf_counter()
-            for _ in range(steps):
-                step()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            seconds[name].append((perf_counter() - started) / steps)
-    natural = median(seconds["natural"])
-    print(f"\nbatch of {batch}, {architecture.name} of width {architecture.width}, {device}\n")
-    print("| method | ms per step | natural steps |\n|---|---|---|")
-    for name, times in seconds.items():
-        print(f"| {name} | {1000 * median(times):.1f} | {median(times) / natural:.1f} |", flush=True)
+    steps = {run: step_of(by_method(run)) for run in settings.runs}
+    table = compare(dataset, steps | {"interval bound": step_of(on_interval_bounds)}, rounds, baseline="natural")
+    return table.assign(natural_steps=1.0 / table.ratio)
 
 
 if __name__ == "__main__":
-    main()
+    digits = measure("digits", "config.yaml", (1, 8, 8), width=None, batch=64, rounds=40)
+    fashion = measure("fashion_mnist", "configs/fashion_mnist.yaml", (1, 28, 28), width=64, batch=32, rounds=3)
+    keep("steps", pd.concat([digits, fashion]))
