@@ -31,7 +31,8 @@ from robustmia.signals.benign import Benign
 from robustmia.signals.target_model import TargetModel
 from robustmia.training.loop import Trainer
 
-SEEDS, EPOCHS, EPSILON = range(8), 20, 0.1
+SEEDS, EPOCHS, EPSILON = range(8), 30, 0.03
+LEARNING_RATE = 0.02
 METHODS = {"natural": {}, "pgd": {"epsilon": EPSILON, "steps": 5}}
 SIGNALS = {
     "benign": Benign(name="benign"),
@@ -43,7 +44,7 @@ def measurements(records: Records, method: str, precision: str, seed: int) -> di
     """Accuracies of one model on its members and on others, and how well both are told apart."""
     device = pick_device(threads=1)
     architecture = {"name": "fashion_mnist_net", "width": 16}
-    spec = training_spec(method, METHODS[method], architecture, EPOCHS, 0.05)
+    spec = training_spec(method, METHODS[method], architecture, EPOCHS, LEARNING_RATE)
     spec |= {"seed": seed, "engine": {"precision": precision}}
     split = draw_split(records, SplitSettings(member_fraction=0.5, max_members=1000, max_nonmembers=1000), seed)
     with tempfile.TemporaryDirectory() as folder:
