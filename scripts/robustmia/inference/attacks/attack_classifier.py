@@ -85,7 +85,7 @@ def features(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _classifier(name: Classifier) -> Pipeline:
     classifiers: dict[str, ClassifierMixin] = {
-        "logistic": LogisticRegression(class_weight="balanced", max_iter=1000),
+        "logistic": LogisticRegression(class_weight="balanced", solver="newton-cholesky"),
         "random_forest": RandomForestClassifier(200, min_samples_leaf=5, class_weight="balanced", random_state=0),
         "neural_network": MLPClassifier((32,), alpha=1.0, solver="lbfgs", max_iter=5000, random_state=0),
     }

@@ -62,5 +62,5 @@ def joint_scores(scores: np.ndarray, shadow_scores: np.ndarray, in_mask: np.ndar
 def _model() -> Pipeline:
     return make_pipeline(
         QuantileTransformer(n_quantiles=200, output_distribution="normal", random_state=0),
-        LogisticRegression(max_iter=1000),
+        LogisticRegression(solver="newton-cholesky"),
     )
