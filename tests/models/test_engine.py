@@ -14,6 +14,7 @@ from torch import nn
 from helpers import small_batch, small_network
 from robustmia.bounds.interval import Interval
 from robustmia.bounds.verifiers import VERIFIERS
+from robustmia.errors import UserError
 from robustmia.models import engine
 from robustmia.models.engine import Engine, fast_arithmetic
 from robustmia.models.networks.base import build_network
@@ -150,3 +151,12 @@ def test_a_compiled_network_is_attacked_and_trained_alike(monkeypatch):
     for one, other in zip(plain.parameters(), compiled.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad)
     assert list(plain.state_dict()) == list(compiled.state_dict())
+
+
+def test_compiling_without_a_compiler_is_refused(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(UserError) as caught:
+        Engine(compile=True).place(small_network(), CPU, SHAPE)
+    assert "engine.compile" in str(caught.value)
+    assert "g++" in str(caught.value)

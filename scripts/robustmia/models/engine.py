@@ -5,12 +5,15 @@ Bounds, and the logits that a signal reports, are always computed in float32.
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet
 
 from pydantic import Field
 
+from robustmia.errors import UserError
 from robustmia.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ class Engine(Settings):
             network: maps images [B, C, H, W] to logits [B, K].
             device: where it is to run.
             image: channels, height and width of its images.
+
+        Raises:
+            UserError: it is to be compiled for a CPU, and there is no C++ compiler.
         """
         import torch
 
@@ -51,8 +57,17 @@ class Engine(Settings):
         if large and (device.type == "cpu" or network in _LOW_PRECISION):
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.compile:
+            _require_compiler(device)
             network.compile()
         return network.to(device)
+
+
+def _require_compiler(device: torch.device) -> None:
+    names = (os.environ.get("CXX"), "g++", "clang++")
+    if device.type == "cpu" and not any(map(shutil.which, filter(None, names))):
+        raise UserError(
+            "engine.compile: there is no C++ compiler here, which torch.compile needs on a CPU; install g++, or set it to false"
+        )
 
 
 _LOW_PRECISION: WeakSet[nn.Module] = WeakSet()
