@@ -44,7 +44,9 @@ def draw_group(axis: Axes, title: str, table: pd.DataFrame, colors: dict[str, tu
             linewidth=1.2,
         )
     axis.axvline(1.0, color="0.5", linewidth=0.8)
-    axis.set(yticks=range(len(cases)), yticklabels=cases, xscale="log", xlim=(0.45, 5.0))
+    axis.set(
+        yticks=range(len(cases)), yticklabels=[case.replace("_", " ") for case in cases], xscale="log", xlim=(0.45, 5.0)
+    )
     axis.set_ylim(len(cases) - 0.5, -0.5)
     axis.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axis.minorticks_off()
