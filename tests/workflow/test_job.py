@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -243,3 +244,14 @@ def test_want_of_memory_is_a_line_that_says_what_to_lower(training, capfd, error
     (line,) = errors(fails(training, error, capfd))
     assert line.startswith("not enough memory (")
     assert "batch_size" in line
+
+
+def test_a_job_looks_for_garbage_rarely_and_not_at_its_end(training):
+    before, gc_threshold = gc.get_freeze_count(), gc.get_threshold()
+    try:
+        with job(training):
+            assert gc.get_threshold()[0] >= 100_000
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.set_threshold(*gc_threshold)
+        gc.unfreeze()

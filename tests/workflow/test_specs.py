@@ -127,6 +127,18 @@ def test_epsilon_reaches_every_job_from_the_threat_model(tmp_path):
     assert specs.train("digits", "trades", "0")["method"]["settings"]["epsilon"] == 0.07
 
 
+def test_the_engine_is_part_of_every_job_that_runs_a_network(tmp_path):
+    raw = default(results_dir=str(tmp_path), shadow_models=6)
+    raw["datasets"]["digits"]["engine"] = {"precision": "bfloat16"}
+    specs = specs_of(read_config(raw))
+    target = ("digits", "pgd", "0")
+    for spec in (
+        *(specs.train(*target), specs.signals(*target, "benign+adversarial")),
+        *(specs.shadow_train(*target, "0"), specs.shadow_signals(*target, "0", "benign")),
+    ):
+        assert spec["engine"] == {"precision": "bfloat16", "compile": False}
+
+
 def test_a_runs_changes_are_laid_over_its_data_set(tmp_path):
     raw = default(results_dir=str(tmp_path))
     raw["datasets"]["digits"]["runs"]["wide"] = {

@@ -31,7 +31,7 @@ def log_odds(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _log_sum_exp(z: np.ndarray) -> np.ndarray:
-    """Over the last axis, with classes first in memory: a tenth of the time of scipy's."""
+    """Over the last axis, with classes first in memory, in a third of the time of scipy's (100,000 x 10 numbers, an AMD EPYC with AVX-512)."""
     planes = np.ascontiguousarray(np.moveaxis(z, -1, 0))
     top = planes.max(axis=0)
     top[~np.isfinite(top)] = 0.0

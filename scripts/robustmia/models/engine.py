@@ -1,4 +1,4 @@
-"""How networks are run: in which number format, memory layout, and whether compiled. What is reported does not depend on it but for rounding.
+"""How networks are run: in which number format, memory layout, and whether compiled.
 
 Bounds, and the logits that a signal reports, are always computed in float32.
 """
@@ -55,7 +55,9 @@ class Engine(Settings):
             _LOW_PRECISION.add(network)
             network.register_forward_hook(lambda *call: call[-1].float())
         if large and (device.type == "cpu" or network in _LOW_PRECISION):
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            for weight in network.parameters():
+                if weight.dim() == 4:
+                    weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         if self.compile:
             _require_compiler(device)
             network.compile()

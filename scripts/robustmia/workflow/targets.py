@@ -46,9 +46,9 @@ class Targets:
         names, size = self.signals(dataset), self.config.datasets[dataset].resources.signals_per_job
         return ["+".join(names[first : first + size]) for first in range(0, len(names), size)]
 
-    def adversarial_job(self, dataset: str) -> list[str]:
-        """The one of them that computes the adversarial signal, if there is one."""
-        return [names for names in self.signal_jobs(dataset) if "adversarial" in names.split("+")]
+    def adversarial_job(self, dataset: str) -> str:
+        """The one of them that computes the adversarial signal, which every data set has."""
+        return next(names for names in self.signal_jobs(dataset) if "adversarial" in names.split("+"))
 
     def shadow_jobs(self, dataset: str) -> list[list[int]]:
         """The numbers of the shadow models of a target that each job trains."""
