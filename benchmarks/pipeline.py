@@ -1,7 +1,8 @@
 """The whole pipeline, this commit against an earlier one: `python benchmarks/pipeline.py COMMIT [ROUNDS]`.
 
 Each commit is cloned beside the other, runs in turn on this machine with the same environment, and its processor time is compared: of the default
-configuration, and with eight shadow models and one seed. The first takes about ten minutes a round on two cores, the second twenty.
+configuration with three seeds, with eight shadow models and one seed, and of eight models of each method, which the earlier commit trains in eight
+jobs and this one in one. All take about an hour a round on two cores.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import resource
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from measure import keep
 
 ROOT = Path(__file__).parent.parent
-CASES = {
-    "make run, three seeds": (),
-    "one seed with eight shadow models": ("--configfile", "configs/shadow.yaml", "--config", "seeds=[0]"),
-}
+METHODS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp")
+IN_ONE_JOB = {"datasets": {"digits": {"resources": {"shadow_models_per_job": 8}}}}
 
 
 def cloned(commit: str, folder: Path) -> Path:
@@ -31,11 +32,49 @@ def cloned(commit: str, folder: Path) -> Path:
     return folder
 
 
-def processor_seconds(clone: Path, arguments: tuple[str, ...], results: str) -> float:
+@dataclass(frozen=True)
+class Case:
+    """What is run, from nothing: a configuration laid over the default one, and files to make, under `results_dir`; none: all."""
+
+    configuration: dict = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
+def cases() -> dict[str, tuple[Case, Case]]:
+    """By name, before and now."""
+    whole = {
+        "make run, three seeds": Case({"seeds": [0, 1, 2]}),
+        "one seed with eight shadow models": Case({"seeds": [0], "shadow_models": 8}),
+    }
+    found = {name: (case, case) for name, case in whole.items()}
+    for method in METHODS:
+        seeds = list(range(8))
+        eight = Case({"seeds": seeds}, tuple(f"models/digits/{method}/seed{seed}/model.safetensors" for seed in seeds))
+        shadow = {"seeds": [0], "shadow_models": 8, **IN_ONE_JOB}
+        found[f"eight models by {method}"] = (
+            eight,
+            Case(shadow, (f"shadow/digits/{method}/seed0/batch0/models.safetensors",)),
+        )
+    return found
+
+
+def processor_seconds(clone: Path, case: Case) -> float:
     """User and system time of a run from nothing, with all its jobs."""
+    results = tempfile.mkdtemp(dir=clone)
+    overlay = Path(results, "overlay.yaml")
+    overlay.write_text(yaml.safe_dump(case.configuration | {"results_dir": results}))
+    files = [f"{results}/{name}" for name in case.files]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *files,
+        "--cores",
+        str(os.cpu_count() or 1),
+        "--configfile",
+        str(overlay),
+    ]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    place = ("--config", f"results_dir={results}") if "--config" not in arguments else (f"results_dir={results}",)
-    command = [sys.executable, "-m", "snakemake", "--cores", str(os.cpu_count() or 1), *arguments, *place]
     subprocess.run(command, cwd=clone, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -43,21 +82,18 @@ def processor_seconds(clone: Path, arguments: tuple[str, ...], results: str) -> 
 
 def main(commit: str, rounds: int = 1) -> None:
     """Print and keep a table."""
-    rows = []
+    rows: list[dict] = []
     with tempfile.TemporaryDirectory() as folder:
         clones = {name: cloned(name, Path(folder) / name) for name in (commit, "HEAD")}
-        for case, arguments in CASES.items():
-            seconds = np.array(
-                [
-                    [processor_seconds(clone, arguments, f"results/{len(rows)}-{turn}") for clone in clones.values()]
-                    for turn in range(rounds)
-                ]
-            )
-            ratios = seconds[:, :1] / seconds
-            for number, name in enumerate(clones):
-                low, ratio, high = np.quantile(ratios[:, number], [0.25, 0.5, 0.75])
-                row = {"case": case, "variant": name, "seconds": float(np.median(seconds[:, number]))}
-                rows.append(row | {"ratio": ratio, "low": low, "high": high})
+        for name, both in cases().items():
+            turns = [
+                [processor_seconds(*pair) for pair in zip(clones.values(), both, strict=True)] for _ in range(rounds)
+            ]
+            seconds = np.array(turns)
+            low, ratio, high = np.quantile(seconds[:, :1] / seconds, [0.25, 0.5, 0.75], axis=0)
+            for number, variant in enumerate(clones):
+                row = {"case": name, "variant": variant, "seconds": float(np.median(seconds[:, number]))}
+                rows.append(row | {"ratio": ratio[number], "low": low[number], "high": high[number]})
             print(rows[-2:], file=sys.stderr)
     keep("pipeline", pd.DataFrame(rows))
 

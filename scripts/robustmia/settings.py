@@ -74,9 +74,10 @@ class Settings(BaseModel):
             if key not in cls.model_fields:
                 continue
             parts = value if isinstance(value, list | tuple) else [value]
-            optional = type(None) in getattr(cls.model_fields[key].annotation, "__args__", ())
-            if any(isinstance(part, bool) for part in parts) and cls.model_fields[key].annotation is not bool:
-                instead = "; write null to leave it out" if value is False and optional else ""
+            annotation = cls.model_fields[key].annotation
+            kinds = {annotation, *getattr(annotation, "__args__", ())}
+            if any(isinstance(part, bool) and not kinds & {bool, part} for part in parts):
+                instead = "; write null to leave it out" if value is False and type(None) in kinds else ""
                 raise ValueError(f"{key} is {str(value).lower()}, which is no value of this key{instead}")
             numbers = [abs(part) for part in parts if isinstance(part, int | float) and math.isfinite(part)]
             if any(number > LARGEST for number in numbers):

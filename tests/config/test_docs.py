@@ -11,12 +11,26 @@ from jsonschema import Draft202012Validator
 
 from helpers import ROOT
 from robustmia.config.docs import configuration_page, editor_schema
+from robustmia.config.schema import Config
 
 FILES = [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
 
 
 def test_the_configuration_page_is_in_step():
     assert (ROOT / "docs" / "configuration.md").read_text() == configuration_page(), "run make docs"
+
+
+def test_the_configuration_page_has_every_key():
+    """Of every group of settings that a configuration can have."""
+    page = configuration_page()
+    groups = Config.model_json_schema()["$defs"].items()
+    missing = [
+        f"{group}.{key}"
+        for group, schema in groups
+        for key, field in schema.get("properties", {}).items()
+        if key != "name" and f"| `{key}` |" not in page or field.get("description", "") not in page
+    ]
+    assert not missing
 
 
 def test_the_schema_for_editors_is_in_step():

@@ -16,7 +16,7 @@ from robustmia.bounds.interval import Interval
 from robustmia.bounds.verifiers import VERIFIERS
 from robustmia.errors import UserError
 from robustmia.models import engine
-from robustmia.models.engine import Engine, fast_arithmetic
+from robustmia.models.engine import Engine, fast_arithmetic, operations
 from robustmia.models.networks.base import build_network
 from robustmia.models.networks.wide_resnet import WideResNet
 from robustmia.models.perturbations import Ball, cross_entropy_loss, pgd, predict
@@ -151,6 +151,26 @@ def test_a_compiled_network_is_attacked_and_trained_alike(monkeypatch):
     for one, other in zip(plain.parameters(), compiled.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad)
     assert list(plain.state_dict()) == list(compiled.state_dict())
+
+
+def test_operations_of_a_network():
+    """Two for each product of a convolution's or a matrix's weight."""
+    network = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.BatchNorm2d(5), nn.Flatten(), nn.Linear(5 * 64, 10))
+    before = copy.deepcopy(network.state_dict())
+    assert operations(network, (3, 8, 8)) == 2 * (64 * 5 * 3 * 9 + 5 * 64 * 10)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize(
+    ("device", "images", "compiled"), [("cuda", 5_000_000, True), ("cuda", 5_000, False), ("cpu", 5_000_000, False)]
+)
+def test_auto_compiles_long_trainings_on_gpus(device, images, compiled):
+    """The paper's network for CIFAR-10 on its 25,000 members for 200 epochs, or for a fifth of one."""
+    with torch.device("meta"):
+        network = WideResNet(name="wide_resnet", depth=28, width=10).layers((3, 32, 32), 10)
+    assert Engine(compile="auto")._compiles(network, torch.device(device), (3, 32, 32), images) == compiled
+    assert not Engine()._compiles(network, torch.device(device), (3, 32, 32), images)
 
 
 def test_compiling_without_a_compiler_is_refused(monkeypatch):

@@ -21,7 +21,9 @@ from robustmia.config.schema import (
     RunSettings,
     Training,
 )
+from robustmia.inference.settings import AttackSettings
 from robustmia.methods.base import EpsilonSchedule
+from robustmia.models.engine import Engine
 from robustmia.reporting.figures.base import Figure
 from robustmia.settings import Settings, SplitSettings, ThreatModel
 from robustmia.training.settings import AugmentationSettings, MonitorSettings
@@ -56,7 +58,9 @@ SECTIONS: dict[str, tuple[type[Settings], ...]] = {
     "training.schedule": classes(SCHEDULES),
     "training.augmentation": (AugmentationSettings,),
     "training.monitor": (MonitorSettings,),
+    "datasets.NAME.engine": (Engine,),
     "datasets.NAME.signals": classes(SIGNALS),
+    "datasets.NAME.attacks": (AttackSettings,),
     "datasets.NAME.resources": (ResourceSettings,),
     "datasets.NAME.runs.NAME": (RunSettings,),
     "runs.NAME.method": classes(METHODS),
@@ -157,7 +161,7 @@ def _type(field: dict[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join("empty" if part == {"type": "null"} else _type(part) for part in field["anyOf"])
     if "enum" in field:
-        return " or ".join(f"`{value}`" for value in field["enum"])
+        return " or ".join(f"`{value if isinstance(value, str) else json.dumps(value)}`" for value in field["enum"])
     if "const" in field:
         return f"`{field['const']}`"
     kind = field.get("type")

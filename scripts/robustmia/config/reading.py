@@ -222,6 +222,7 @@ def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str
         return f"config: {key}: {context['error']}"
     what = EXPECTED.get(kind) or problem["msg"].removeprefix("Input should be ")
     what = what.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
+    what = what.replace("True, False", "true, false")  # as YAML has them
     left_out = "; write null to leave it out" if given is False else ""
     return f"config: {key}: {_shown(given)} is not valid; it should be {what}{left_out}"
 

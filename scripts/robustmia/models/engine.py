@@ -5,6 +5,7 @@ Bounds, and the logits that a signal reports, are always computed in float32.
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 SMALL = 16
 """Height and width of images below which a CPU convolves faster with channels first, and in float32."""
 
+WORTH_COMPILING = 3e15
+"""Operations in all answers of a training, from which on `auto` compiles: at 10^14 a second, those and three gradients take two minutes.
+
+On CPUs with AVX2 and AVX-512 it saves nothing to a tenth (docs/performance.md); on GPUs it was not measured.
+"""
+
 
 class Engine(Settings):
     """How the networks of a data set are run while they are trained and attacked."""
@@ -32,18 +39,22 @@ class Engine(Settings):
         description="of convolutions and matrix products in training and in attacks: `float32`; `bfloat16`, with weights in float32; or `auto`, "
         "bfloat16 where the processor or GPU has it and images are 16 x 16 or larger",
     )
-    compile: bool = Field(
+    compile: Literal[True, False, "auto"] = Field(
         False,
-        description="compile networks with torch.compile: takes minutes, once for each architecture and machine, and a C++ compiler on a CPU",
+        description="compile networks with torch.compile, which takes a minute or so, and a C++ compiler on a CPU: `true`, `false`, or `auto`, in long "
+        "trainings on a GPU alone",
     )
 
-    def place(self, network: nn.Module, device: torch.device, image: tuple[int, int, int]) -> nn.Module:
+    def place(
+        self, network: nn.Module, device: torch.device, image: tuple[int, int, int], images: int = 0
+    ) -> nn.Module:
         """The network, changed in place: on the device, and as it is run fastest there. It returns logits in float32.
 
         Args:
             network: maps images [B, C, H, W] to logits [B, K].
             device: where it is to run.
             image: channels, height and width of its images.
+            images: how many it is trained on, each as often as it is met.
 
         Raises:
             UserError: it is to be compiled for a CPU, and there is no C++ compiler.
@@ -58,10 +69,25 @@ class Engine(Settings):
             for weight in network.parameters():
                 if weight.dim() == 4:
                     weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-        if self.compile:
+        if self._compiles(network, device, image, images):
             _require_compiler(device)
             network.compile()
         return network.to(device)
+
+    def _compiles(self, network: nn.Module, device: torch.device, image: tuple[int, int, int], images: int) -> bool:
+        if self.compile != "auto":
+            return self.compile
+        return device.type == "cuda" and images * operations(network, image) > WORTH_COMPILING
+
+
+def operations(network: nn.Module, image: tuple[int, int, int]) -> int:
+    """Additions and multiplications of a network's answer to one image."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        copy.deepcopy(network).to("meta")(torch.empty(1, *image, device="meta"))
+    return counter.get_total_flops()
 
 
 def _require_compiler(device: torch.device) -> None:

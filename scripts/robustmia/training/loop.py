@@ -93,7 +93,8 @@ class Trainer:
         settings, seed = TrainingSettings(**spec["training"]), spec["seed"]
         shape, classes = records.image_shape, len(records.class_names)
         network = build_network(instantiate(spec["architecture"]), shape, classes, derive_seed(seed, "weights"))
-        model = Engine(**spec.get("engine", {})).place(network, device, shape)
+        images = settings.epochs * len(split.members)
+        model = Engine(**spec.get("engine", {})).place(network, device, shape, images)
         batches = MemberBatches(records, split, settings, device, seed)
         monitor = Monitor(settings.monitor, records, split, device) if settings.monitor else None
         keeper = Checkpoint(checkpoint, batches.digest)
