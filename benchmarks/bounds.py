@@ -1,7 +1,6 @@
 """Time and memory of each verifier, and of other projects' where they are installed: `make bench`.
 
-One thread, as in the pipeline. Each verifier is timed in turn with a plain forward pass of the same images, over several rounds, and
-medians are compared. Memory is what the process grew by at its highest, in a process of its own for each row.
+One thread, as in the pipeline. Each verifier is timed in turn with a plain forward pass of the same images. Memory is what the process grew by at its highest, in a process of its own for each row.
 
 The time depends on how many ReLUs are open: the first table's networks have random weights, which leave most of them open; the digits
 networks beside other projects' have those that `make run` has left. auto_LiRPA and convex_adversarial are used where they can be imported: put their
@@ -10,6 +9,7 @@ checkouts on PYTHONPATH.
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -17,11 +17,11 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
+import pandas as pd
 import torch
+from measure import compare, keep
 from peers import bounded, convex_adversarial_bounds, lirpa_bounds
 from torch import Tensor, nn
 
@@ -88,8 +88,8 @@ def drawn(name: str, images: int) -> tuple[Tensor, Tensor]:
     return pixels, torch.randint(CLASSES, (images,), generator=generator)
 
 
-def measure(name: str, verifier: str) -> None:
-    """Print one row of the table of verifiers."""
+def measure(name: str, verifier: str) -> pd.DataFrame:
+    """One verifier beside a forward pass: the ratio is of a forward pass to it."""
     images, rounds = CASES[name, verifier]
     network, (pixels, labels) = build(name), drawn(name, images)
     ball, bound = Interval.around(pixels, EPSILON, clip_pixels=True), VERIFIERS[verifier]
@@ -97,43 +97,38 @@ def measure(name: str, verifier: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     bound(network, ball, labels)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    forward, bounding = medians([lambda: network(pixels), lambda: bound(network, ball, labels)], rounds)
-    estimated = costs(network, pixels, (verifier,)).seconds[verifier]
-    cells = (
-        f"{1000 * bounding / images:.3g}",
-        f"{estimated:.3g}",
-        f"{bounding / forward:.3g}",
-        images,
-        f"{grown / 1024:.0f}",
+    calls = {"forward pass": lambda: network(pixels), verifier: lambda: bound(network, ball, labels)}
+    row = compare(NAMES[name], calls, rounds).tail(1)
+    return row.assign(
+        images=images,
+        milliseconds_per_image=1000 * row.seconds / images,
+        estimated_milliseconds=costs(network, pixels, (verifier,)).seconds[verifier],
+        mebibytes=round(grown / 1024),
     )
-    print(f"| {NAMES[name]} | {verifier} | {' | '.join(map(str, cells))} |")
 
 
-def compare() -> None:
-    """Print a row for each other project's bounds on the same network, batch and threads, in one run."""
-    print("\nOther projects, on the same images in one run, in ms per image:\n")
-    print(
-        "| network | theirs | ms | ours | ms | theirs / ours | theirs above ours, at most | ours above theirs, at most |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+def beside_others() -> pd.DataFrame:
+    """Other projects' bounds on the same network, batch and threads: times, and how far their bounds are from ours."""
+    tables = []
     digits = [run for run in RUNS if Path(f"results/models/digits/{run}").is_dir()]
     for name, images in (*((run, 96) for run in digits), ("wong", 20)):
         network, (pixels, labels) = build(name), drawn(name, images)
         ball = Interval.around(pixels, EPSILON, clip_pixels=False)
-        _compare(name, "auto_LiRPA's CROWN", _lirpa, "crown", network, ball, labels)
-    _compare("wong", "convex_adversarial", _convex_adversarial, "dual", network, ball, labels)
+        theirs = [("auto_LiRPA's CROWN", _lirpa, "crown")]
+        theirs += [("convex_adversarial", _convex_adversarial, "dual")] if name == "wong" else []
+        tables += [_beside(name, *one, network, ball, labels) for one in theirs]
+    return pd.concat(tables)
 
 
-def _compare(name: str, theirs: str, prepare: Callable, ours: str, *given: Any) -> None:
+def _beside(name: str, theirs: str, prepare: Callable, ours: str, *given: Any) -> pd.DataFrame:
     try:
         bound = prepare(*given)
     except ImportError as error:
-        print(f"| {name} | {theirs} | not installed ({error.name}) | {ours} | | | | |")
-        return
-    difference, images = bound() - VERIFIERS[ours](*given), len(given[2])
-    them, us = (1000 * seconds / images for seconds in medians([bound, lambda: VERIFIERS[ours](*given)], 3))
-    excess = f"{difference.max():.1e} | {-difference.min():.1e}"
-    print(f"| {name} | {theirs} | {them:.3g} | {ours} | {us:.3g} | {them / us:.2g} | {excess} |")
+        print(f"{theirs} is not installed ({error.name})", file=sys.stderr)
+        return pd.DataFrame()
+    difference, case = bound() - VERIFIERS[ours](*given), f"{name}, {len(given[2])} images"
+    table = compare(case, {theirs: bound, ours: lambda: VERIFIERS[ours](*given)}, rounds=3)
+    return table.assign(theirs_above=difference.max().item(), ours_above=-difference.min().item())
 
 
 def _lirpa(network: nn.Module, ball: Interval, labels: Tensor) -> Callable[[], Tensor]:
@@ -142,33 +137,25 @@ def _lirpa(network: nn.Module, ball: Interval, labels: Tensor) -> Callable[[], T
 
 def _convex_adversarial(network: nn.Module, ball: Interval, labels: Tensor) -> Callable[[], Tensor]:
     import_module("convex_adversarial")  # so that it is missed here
-
     return partial(convex_adversarial_bounds, network, ball.centre, labels, CLASSES, EPSILON)
 
 
-def medians(calls: list[Callable[[], object]], rounds: int) -> list[float]:
-    """Median seconds of each call, which take turns."""
-    times: list[list[float]] = [[] for _ in calls]
-    for _ in range(rounds):
-        for call, own in zip(calls, times, strict=True):
-            started = perf_counter()
-            call()
-            own.append(perf_counter() - started)
-    return [median(own) for own in times]
-
-
 def main() -> None:
-    """Print two Markdown tables."""
-    print("\nEach verifier on the CPU, with one thread; `estimated` is what `verifiers: auto` takes it to be:\n")
-    print("| network | verifier | ms per image | estimated | forward passes | images | MiB at the highest |")
-    print("|---|---|---|---|---|---|---|")
+    """Print and keep two tables."""
+    rows = []
     for case in CASES:
-        subprocess.run([sys.executable, __file__, *case], check=True)
-    compare()
+        command = [sys.executable, __file__, *case]
+        rows.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+    keep("bounds", pd.DataFrame(rows))
+    others = beside_others()
+    if len(others):
+        keep("bounds_of_others", others)
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)
     torch.set_num_threads(1)
     with torch.no_grad():
-        measure(*sys.argv[1:]) if len(sys.argv) > 1 else main()
+        if len(sys.argv) > 1:
+            print(json.dumps(measure(*sys.argv[1:]).iloc[0].to_dict()))
+        else:
+            main()
