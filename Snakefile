@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from robustmia.config.files import check_files
 from robustmia.config.reading import check_audits, check_sources, read_config
 from robustmia.config.registry import SIGNALS
+from robustmia.config.studies import read_points
 from robustmia.workflow.code_digest import code_digest, digest
 from robustmia.workflow.paths import TARGET, Paths, filled
 from robustmia.workflow.results_lock import hold_results
@@ -39,8 +40,9 @@ settings = or_end(read_config, config)
 or_end(check_sources, settings)
 or_end(check_audits, settings)
 paths = Paths(str(settings.results_dir))
-targets = Targets(settings)
-specs = Specs(settings, targets, paths)
+points = or_end(read_points, config, settings)
+targets = Targets(settings, paths, points)
+specs = Specs(targets)
 failures = install_hooks(workflow)
 results_lock = FileLock(paths.lock)
 
@@ -53,6 +55,7 @@ include: "rules/signals.smk"
 include: "rules/inference.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/studies.smk"
 include: "rules/report.smk"
 include: "rules/audit.smk"
 
@@ -64,6 +67,7 @@ localrules:
     signals_all,
     tables,
     figures,
+    studies,
     audit,
 
 
@@ -72,6 +76,7 @@ rule all:
     input:
         rules.tables.input,
         FIGURES,
+        STUDIES,
         rules.report.output,
 
 

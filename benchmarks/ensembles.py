@@ -82,8 +82,8 @@ def main() -> None:
     """Print and keep a table."""
     pick_device(threads=1)
     config = read_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
-    targets, records = Targets(config), Digits(name="digits").load(Path())
-    specs, tables = Specs(config, targets, Paths("results")), []
+    targets, records = Targets(config, Paths("results")), Digits(name="digits").load(Path())
+    specs, tables = Specs(targets), []
     for width in (4, 16):
         for run in targets.runs("digits"):
             spec = spec_of(specs, run, width)

@@ -1,7 +1,4 @@
 # Other people's predictions and checkpoints: `snakemake audit --configfile FILE`, with `audits:` in the file.
-NONE = "(?!)"  # matches nothing
-
-
 rule audit_fetch:
     output:
         records=paths.audit_records,

@@ -1,7 +1,10 @@
 # Lookups that the rules share: nothing here decides anything.
+NONE = "(?!)"  # matches nothing
+
+
 wildcard_constraints:
-    dataset=r"[A-Za-z][A-Za-z0-9_.-]*",
-    run=r"[A-Za-z][A-Za-z0-9_.-]*",
+    dataset=r"[A-Za-z][A-Za-z0-9_.-]*(@[0-9a-f]{8})?",
+    run=r"[A-Za-z][A-Za-z0-9_.-]*(@[0-9a-f]{8})?",
     seed=r"\d+",
     batch=r"\d+",
     signals=rf"({'|'.join(SIGNALS)})(\+({'|'.join(SIGNALS)}))*",
@@ -17,6 +20,11 @@ def code_of(script, spec=None, **given):
     return lambda wildcards: code_digest(
         script, spec and spec(**dict(wildcards.items()) | given)
     )
+
+
+def located(pattern):
+    """The file of an earlier stage that a job reads: under a study its names may be others there, see workflow/variants.py."""
+    return lambda wildcards: targets.located(pattern, **wildcards)
 
 
 def expanded(pattern, **names):

@@ -18,7 +18,7 @@ rule fetch:
 
 rule split:
     input:
-        records=paths.records,
+        records=located(paths.records),
     output:
         split=paths.split,
         spec=paths.split_spec,

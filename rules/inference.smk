@@ -1,8 +1,8 @@
 # Every attack on every signal of one target model; those that need shadow models if there are any.
 rule infer:
     input:
-        data=paths.records,
-        split=paths.split,
+        data=located(paths.records),
+        split=located(paths.split),
         signals=expanded(paths.signals),
         shadows=expanded(paths.shadow_signals),
     output:
@@ -23,7 +23,7 @@ rule infer:
 # Scores and risks of each record, beside those under natural training.
 rule records:
     input:
-        data=paths.records,
+        data=located(paths.records),
         records=paths.record_results,
         natural=by_wildcards(targets.natural_files, pattern=paths.record_results),
     output:

@@ -3,6 +3,7 @@ rule report:
     input:
         rules.tables.input,
         FIGURES,
+        STUDIES,
         conclusions=targets.expand(paths.table, table="conclusions"),
     output:
         html=paths.report,

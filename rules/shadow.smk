@@ -1,7 +1,7 @@
 # Shadow models: an input of inference, if `shadow_models` is not 0. Each job trains some of those of one target model.
 rule shadow_train:
     input:
-        records=paths.records,
+        records=located(paths.records),
     output:
         models=paths.shadow_models,
         history=paths.shadow_history,
@@ -23,8 +23,8 @@ rule shadow_train:
 
 rule shadow_signals:
     input:
-        records=paths.records,
-        models=paths.shadow_models,
+        records=located(paths.records),
+        models=located(paths.shadow_models),
     output:
         signals=paths.shadow_signals,
     log:

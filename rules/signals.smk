@@ -1,9 +1,9 @@
 # What the attacker sees of every member and non-member: logits of clean images, of images perturbed against the very model, ...
 rule signals:
     input:
-        records=paths.records,
-        split=paths.split,
-        model=paths.model,
+        records=located(paths.records),
+        split=located(paths.split),
+        model=located(paths.model),
     output:
         signals=paths.signals,
         spec=paths.signals_spec,

@@ -1,8 +1,8 @@
 # One target model for each run and seed.
 rule train:
     input:
-        records=paths.records,
-        split=paths.split,
+        records=located(paths.records),
+        split=located(paths.split),
     output:
         model=paths.model,
         history=paths.history,

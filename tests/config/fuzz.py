@@ -195,8 +195,9 @@ def mutated(raw: dict[str, Any], dice: random.Random) -> dict[str, Any]:
 
 def plan(config: Config) -> None:
     """Every job's settings, and that they are the same in the job."""
-    targets, paths = Targets(config), Paths(str(config.results_dir))
-    specs = Specs(config, targets, paths)
+    paths = Paths(str(config.results_dir))
+    targets = Targets(config, paths)
+    specs = Specs(targets)
     for dataset, settings in config.datasets.items():
         targets.expand(paths.signals, dataset=dataset)
         targets.expand(paths.figure, dataset=dataset, form="pdf")
@@ -212,7 +213,7 @@ def plan(config: Config) -> None:
             specs.infer(dataset, run, "0"), specs.checkpoint(dataset, run, "0")
             if config.shadow_models:
                 specs.shadow_train(dataset, run, "0", "0"), specs.shadow_checkpoint(dataset, run, "0", "0")
-        for names in targets.signal_jobs(dataset):
+        for names in targets.variants.find(dataset).signal_jobs:
             for name, spec in specs.signals(dataset, next(iter(settings.runs)), "0", names)["signals"].items():
                 assert instantiate(spec) == settings.signals[name]
     for audit in config.audits:
@@ -239,8 +240,7 @@ def run_jobs(config: Config, dice: random.Random) -> None:
     if dataset is None or dataset.architecture.input_mean:  # of a number of channels that digits may not have
         return
     run = dice.choice(list(dataset.runs))
-    targets = Targets(config)
-    specs, rows = Specs(config, targets, Paths("results")), torch.arange(64).numpy()
+    specs, rows = Specs(Targets(config, Paths("results"))), torch.arange(64).numpy()
     spec, records = specs.train("digits", run, "0"), Digits(name="digits").load(Path("nowhere"))
     architecture, training = spec["architecture"]["settings"], spec["training"]
     architecture |= {

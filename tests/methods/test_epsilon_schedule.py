@@ -218,6 +218,9 @@ VALUES: dict[str, st.SearchStrategy] = {
     "clean_epochs": st.floats(0, 100),
     "verified_weight": st.floats(0, 100),
     "nominal_weight": st.floats(0, 1),
+    "label_smoothing": st.floats(0, 1),
+    "weight_perturbation": st.floats(0, 1),
+    "loss_variance": st.floats(0, 10),
     "epsilon_schedule": SCHEDULES,
 }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from torch.nn.functional import conv2d, cross_entropy, softmax
+from torch.nn.functional import conv2d, cross_entropy, one_hot, softmax
 
 from helpers import refused, small_batch, small_network
 from robustmia.bounds.crown import dual_bounds
@@ -299,3 +300,73 @@ def test_trades_warms_epsilon_up_too(norm):
     torch.testing.assert_close(step.adversarial[0], model(expected_pgd(norm, 0.1, start="gaussian", objective="kl")))
     first = method.loss(model, images, labels, Progress(0.0, 10), generator())
     torch.testing.assert_close(first.adversarial[0], model(images))
+
+
+# ---------------------------------------------------------------- countermeasures against leakage and robust overfitting
+
+
+@pytest.mark.parametrize(
+    "method", [Natural(name="natural", label_smoothing=0.2), PGD(name="pgd", epsilon=0.0, label_smoothing=0.2)]
+)
+def test_label_smoothing_spreads_a_part_of_each_label(method):
+    model, (images, labels) = small_network(), small_batch()
+    logits = model(images)
+    spread = 0.8 * one_hot(labels, 4) + 0.2 / 4
+    expected = -(spread * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(method.loss(model, images, labels, LATE, generator()).loss, expected)
+
+
+@pytest.mark.parametrize(("name", "extra"), [("pgd", {}), ("trades", {"beta": 3.0})])
+def test_the_variance_of_losses_is_added(name, extra):
+    """DeMem: by the formula of numpy, for the adversarial images."""
+    model, (images, labels) = small_network(), small_batch()
+    plain, penalised = (
+        {"pgd": PGD, "trades": TRADES}[name](name=name, epsilon=0.1, loss_variance=weight, **extra).loss(
+            model, images, labels, LATE, generator()
+        )
+        for weight in (0.0, 0.4)
+    )
+    logits = penalised.adversarial[0].detach().double().numpy()
+    losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(labels)), labels]
+    assert (penalised.loss - plain.loss).item() == pytest.approx(0.4 * losses.var(ddof=1), rel=1e-4)
+
+
+@pytest.mark.parametrize("method", [PGD, TRADES])
+def test_weights_are_perturbed_as_by_adding_and_subtracting(method):
+    """The gradient is that of the model whose weights were moved in place, as in the authors' description; the model's stay."""
+    size, (images, labels) = 0.02, small_batch()
+    model = small_network()
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    settings = {"name": method.model_fields["name"].annotation.__args__[0], "epsilon": 0.1}
+    method(**settings, weight_perturbation=size).loss(model, images, labels, LATE, generator()).loss.backward()
+    for name, weight in model.named_parameters():
+        assert torch.equal(weight, before[name])
+
+    moved = small_network()
+    adversarial = adversarial_images(method(**settings), model, images, labels)
+
+    def loss() -> torch.Tensor:
+        if method is PGD:
+            return cross_entropy(moved(adversarial), labels)
+        clean, perturbed = moved(images), moved(adversarial)
+        divergence = (softmax(clean, 1) * (clean.log_softmax(1) - perturbed.log_softmax(1))).sum(1).mean()
+        return cross_entropy(clean, labels) + divergence
+
+    loss().backward()
+    with torch.no_grad():
+        for weight in moved.parameters():
+            if weight.dim() > 1:
+                weight += size * weight.norm() * weight.grad / weight.grad.norm()
+            weight.grad = None
+    loss().backward()
+    for (name, weight), other in zip(model.named_parameters(), moved.parameters(), strict=True):
+        torch.testing.assert_close(weight.grad, other.grad, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def adversarial_images(method, model, images, labels) -> torch.Tensor:
+    """What a method trains on, seen by a network that keeps its last input but one, or last."""
+    seen = []
+    handle = model.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    method.loss(model, images, labels, LATE, generator())
+    handle.remove()
+    return seen[-1]

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from robustmia.errors import UserError
 from robustmia.methods.pgd import PGD
-from robustmia.shadow import train
 from robustmia.shadow.train import train_shadows
+from robustmia.training import many
 from robustmia.training.ensemble import ensemble_trainer
 from training_helpers import CPU, half_trainer, shadow_records, shadow_spec_of
 
@@ -25,7 +25,7 @@ def trained(folder: Path, spec: dict, train_batched: bool) -> dict[str, Tensor]:
     folder.mkdir(exist_ok=True)
     whole, together = spec | {"train_batched": train_batched}, []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "ensemble_trainer", lambda *given: together.append(given) or ensemble_trainer(*given))
+        patch.setattr(many, "ensemble_trainer", lambda *given: together.append(given) or ensemble_trainer(*given))
         weights, _, checkpoints = train_shadows(whole, shadow_records(), folder / "c.pt", CPU, "t")
     assert len(together) == (train_batched and spec["method"]["settings"]["name"] != "duality")
     assert len(checkpoints) == len(spec["models"])

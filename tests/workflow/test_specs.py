@@ -30,7 +30,7 @@ def default(**changes: Any) -> dict:
 
 
 def specs_of(config: Config) -> Specs:
-    return Specs(config, Targets(config), Paths(str(config.results_dir)))
+    return Specs(Targets(config, Paths(str(config.results_dir))))
 
 
 def test_the_settings_found_by_the_search_are_those_of_the_default():
@@ -155,7 +155,7 @@ def test_a_runs_changes_are_laid_over_its_data_set(tmp_path):
     assert train["training"]["optimizer"]["settings"]["name"] == "adam"
     epochs = raw["datasets"]["digits"]["training"]["epochs"]
     assert specs.train("digits", "natural", "0")["training"]["epochs"] == epochs
-    assert Targets(config).runs("digits") == [
+    assert Targets(config, Paths("results")).runs("digits") == [
         "natural", "wide", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp",
     ]  # fmt: skip
 

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from robustmia.audit.predictions_settings import PredictionsAudit
-from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS, SCHEDULES, SIGNALS, SOURCES, classes
+from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS, SCHEDULES, SIGNALS, SOURCES, STUDIES, classes
 from robustmia.config.schema import (
     CheckpointAuditOfDataset,
     Config,
@@ -26,7 +26,7 @@ from robustmia.methods.base import EpsilonSchedule
 from robustmia.models.engine import Engine
 from robustmia.reporting.figures.base import Figure
 from robustmia.settings import Settings, SplitSettings, ThreatModel
-from robustmia.training.settings import AugmentationSettings, MonitorSettings
+from robustmia.training.settings import AugmentationSettings, EarlyStoppingSettings, MonitorSettings, PrivacySettings
 
 HEAD = """# Configuration
 
@@ -57,6 +57,8 @@ SECTIONS: dict[str, tuple[type[Settings], ...]] = {
     "training.optimizer": classes(OPTIMIZERS),
     "training.schedule": classes(SCHEDULES),
     "training.augmentation": (AugmentationSettings,),
+    "training.early_stopping": (EarlyStoppingSettings,),
+    "training.privacy": (PrivacySettings,),
     "training.monitor": (MonitorSettings,),
     "datasets.NAME.engine": (Engine,),
     "datasets.NAME.signals": classes(SIGNALS),
@@ -67,6 +69,7 @@ SECTIONS: dict[str, tuple[type[Settings], ...]] = {
     "method.epsilon_schedule": (EpsilonSchedule,),
     "audits.NAME, of predictions": (PredictionsAudit,),
     "audits.NAME, of a checkpoint": (CheckpointAuditOfDataset,),
+    "studies.NAME": classes(STUDIES),
     "figures": (FiguresSettings,),
     "figures.NAME": (Figure,),
 }
@@ -130,13 +133,14 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _model(model: type[Settings], named: bool) -> str:
     schema = model.model_json_schema()
-    heading = f"### `{schema['properties']['name']['const']}`\n\n" if named else ""
+    told_by = "kind" if "kind" in schema["properties"] else "name"
+    heading = f"### `{schema['properties'][told_by]['const']}`\n\n" if named else ""
     summary = " ".join((model.__doc__ or "").split())
     shared = model is not ThreatModel
     rows = [
         _row(key, field, schema, inherited=shared and key in INHERITED)
         for key, field in schema["properties"].items()
-        if not (named and key == "name")
+        if not (named and key == told_by)
     ]
     table = "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *rows, ""]) if rows else ""
     return f"{heading}{summary}\n\n{table}"

@@ -1,7 +1,7 @@
 """What a group of settings takes from the groups around it, filled in before the configuration is checked.
 
-A run takes the data set's `architecture` and `training`, key by key. Whatever has a threat model (a method, the monitor, an
-attack, a verifier) takes `norm` and `epsilon` of the data set's.
+A run takes the data set's `architecture` and `training`, key by key. Whatever has a threat model (a method, the monitor,
+early stopping, an attack, a verifier) takes `norm` and `epsilon` of the data set's.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ OVERRIDES = ("architecture", "training")
 
 
 def inherit_in_dataset(raw: dict[str, Any]) -> dict[str, Any]:
-    """A data set in full: its runs, signals and monitor with all that they take from it."""
+    """A data set in full: its runs, signals, monitor and early stopping with all that they take from it."""
     threat_model, full = raw.get("threat_model"), dict(raw)
     if "training" in raw:
-        full["training"] = _with_monitor(raw["training"], threat_model)
+        full["training"] = _with_attacks(raw["training"], threat_model)
     if isinstance(raw.get("signals"), dict):
         full["signals"] = name_by_key(without_null(raw["signals"]), SIGNALS, threat_model)
     if isinstance(raw.get("runs"), dict):
@@ -26,10 +26,13 @@ def inherit_in_dataset(raw: dict[str, Any]) -> dict[str, Any]:
     return full
 
 
-def _with_monitor(training: Any, threat_model: Any) -> Any:
-    if isinstance(training, dict) and isinstance(training.get("monitor"), dict):
-        return training | {"monitor": _filled(threat_model, training["monitor"])}
-    return training
+def _with_attacks(training: Any, threat_model: Any) -> Any:
+    """The monitor and early stopping with the threat model around them."""
+    groups = ("monitor", "early_stopping")
+    if not isinstance(training, dict):
+        return training
+    attacking = {key: _filled(threat_model, training[key]) for key in groups if isinstance(training.get(key), dict)}
+    return training | attacking
 
 
 def _run(run: Any, dataset: dict[str, Any], threat_model: Any) -> Any:
@@ -37,7 +40,7 @@ def _run(run: Any, dataset: dict[str, Any], threat_model: Any) -> Any:
         return run
     full = run | {key: merge(dataset.get(key), run[key]) for key in OVERRIDES if run.get(key) is not None}
     if "training" in full:
-        full["training"] = _with_monitor(full["training"], threat_model)
+        full["training"] = _with_attacks(full["training"], threat_model)
     if isinstance(run.get("method"), dict):
         full["method"] = inherit(METHODS.get(str(run["method"].get("name"))), threat_model, run["method"])
     return full

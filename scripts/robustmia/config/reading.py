@@ -247,7 +247,8 @@ def _path_in(raw: Any, location: tuple[int | str, ...]) -> list[str]:
     here = raw
     for part in location:
         inside = part in here if isinstance(here, dict) else isinstance(here, list | tuple) and part in range(len(here))
-        tag = isinstance(here, dict) and part in (here.get("name"), *path[-1:])  # signals are named by their key
+        tags = (here.get("name"), here.get("kind", "sweep")) if isinstance(here, dict) else ()
+        tag = isinstance(here, dict) and part in (*tags, *path[-1:])  # signals are named by their key
         if part == "[key]" or str(part).startswith("<") or (tag and not inside):
             continue
         path.append(str(part))

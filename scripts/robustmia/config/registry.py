@@ -91,6 +91,13 @@ FIGURES = {
     "risk_agreement": "robustmia.reporting.figures.risk_agreement:RiskAgreement",
 }
 
+STUDIES = {
+    "sweep": "robustmia.studies.settings:Sweep",
+    "transfer": "robustmia.studies.settings:Transfer",
+    "outputs": "robustmia.studies.settings:Outputs",
+    "sensitivity": "robustmia.studies.settings:Sensitivity",
+}
+
 
 def classes(registry: dict[str, str]) -> tuple[type, ...]:
     """The classes that a registry lists, in its order."""

@@ -29,15 +29,17 @@ from robustmia.config.registry import (
     SCHEDULES,
     SIGNALS,
     SOURCES,
+    STUDIES,
     classes,
 )
 from robustmia.data.source import Source
-from robustmia.inference.settings import MIN_SHADOW_MODELS, AttackSettings
+from robustmia.inference.settings import AttackSettings, enough_shadow_models
 from robustmia.methods.base import Method
 from robustmia.models.engine import Engine
 from robustmia.models.networks.base import Network
 from robustmia.settings import FilePath, Settings, SplitSettings, ThreatModel
 from robustmia.signals.base import Signal
+from robustmia.studies.settings import Study
 from robustmia.training.optimizers import Optimizer
 from robustmia.training.schedules import Constant, Schedule
 from robustmia.training.settings import TrainingSettings
@@ -49,15 +51,17 @@ if TYPE_CHECKING:
     AnyNetwork: TypeAlias = Network
     AnyOptimizer: TypeAlias = Optimizer
     AnySchedule: TypeAlias = Schedule
+    AnyStudy: TypeAlias = Study
     FiguresSettings: TypeAlias = Settings
 else:
 
-    def _one_of(registry: dict[str, str]) -> Any:
+    def _one_of(registry: dict[str, str], told_by: str = "name") -> Any:
         """Any class of a registry, told by its `name`."""
-        return Annotated[reduce(or_, classes(registry)), Field(discriminator="name")]
+        return Annotated[reduce(or_, classes(registry)), Field(discriminator=told_by)]
 
     AnySignal, AnySource, AnyMethod = _one_of(SIGNALS), _one_of(SOURCES), _one_of(METHODS)
     AnyNetwork, AnyOptimizer, AnySchedule = _one_of(NETWORKS), _one_of(OPTIMIZERS), _one_of(SCHEDULES)
+    AnyStudy = _one_of(STUDIES, told_by="kind")
     FiguresSettings = create_model(
         "FiguresSettings",
         __base__=Settings,
@@ -156,6 +160,16 @@ class DatasetSettings(Settings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _private_where_possible(self) -> DatasetSettings:
+        for name, run in self.runs.items():
+            if (run.training or self.training).privacy and not run.method.trains_privately:
+                raise ValueError(
+                    f"runs.{name} cannot be trained privately: training.privacy goes with the methods natural and pgd, without label_smoothing and "
+                    "weight_perturbation"
+                )
+        return self
+
 
 class CheckpointAuditOfDataset(CheckpointAudit):
     """A checkpoint's audit, and the data set that its model was trained on."""
@@ -211,7 +225,19 @@ class Config(Settings):
     audits: dict[Name, AnyAudit] = Field(
         {}, description="of other people's models, by a name of your own: `snakemake audit`; docs/audit.md"
     )
+    studies: dict[Name, AnyStudy] = Field(
+        {}, description="questions that take many models, by a name of your own: docs/studies.md"
+    )
     figures: FiguresSettings = Field(FiguresSettings(), description="how figures look")
+
+    @field_validator("studies", mode="before")
+    @classmethod
+    def _are_sweeps(cls, raw: Any) -> Any:
+        """A study of no `kind` is a sweep; one set to null is left out."""
+        if not isinstance(raw, dict):
+            return raw
+        given = without_null(raw).items()
+        return {name: {"kind": "sweep"} | study if isinstance(study, dict) else study for name, study in given}
 
     @field_validator("datasets", mode="before")
     @classmethod
@@ -246,6 +272,4 @@ class Config(Settings):
     @field_validator("shadow_models")
     @classmethod
     def _enough(cls, count: int) -> int:
-        if 0 < count < MIN_SHADOW_MODELS:
-            raise ValueError(f"{count} are too few; give {MIN_SHADOW_MODELS} or more, or 0 for none")
-        return count
+        return enough_shadow_models(count)

@@ -22,6 +22,13 @@ LEVEL = 0.05
 """Of tests, and 1 minus the confidence of intervals."""
 
 
+def enough_shadow_models(count: int) -> int:
+    """The number, if attacks can do something with so many; else a `ValueError`."""
+    if 0 < count < MIN_SHADOW_MODELS:
+        raise ValueError(f"{count} are too few; give {MIN_SHADOW_MODELS} or more, or 0 for none")
+    return count
+
+
 class AttackSettings(Settings):
     """Settings of the attacks that have some; docs/inference.md says which published code each value equals."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import Field, NonNegativeFloat
+
 from robustmia.methods.base import BallMethod, Progress
 from robustmia.settings import PerturbationSettings
 
@@ -16,6 +18,36 @@ if TYPE_CHECKING:
 
 class AdversarialMethod(BallMethod, PerturbationSettings):
     """A method that trains on what PGD finds in the ball. Steps grow with the ball."""
+
+    weight_perturbation: NonNegativeFloat = Field(
+        0.0,
+        description="of adversarial weight perturbation (Wu et al. 2020): length of the perturbation of each layer's weights, in norms of these weights; "
+        "0: none; theirs: 0.005 to 0.01",
+    )
+    loss_variance: NonNegativeFloat = Field(
+        0.0,
+        description="of DeMem (Luo and Li 2024): weight of the variance of the images' adversarial cross-entropies in a batch; 0: none; theirs: 0.2 to 0.6",
+    )
+
+    @property
+    def batchable(self) -> bool:
+        return not self.weight_perturbation
+
+    def variance_penalty(self, model: nn.Module, logits: Tensor, labels: Tensor) -> Tensor | float:
+        """What DeMem adds to the loss (arXiv 2412.05767; the formula is that of the code that its first author published).
+
+        Args:
+            logits: [B, K], of adversarial images.
+            labels: [B].
+        """
+        if not self.loss_variance:
+            return 0.0
+        from torch.nn.functional import cross_entropy
+
+        from robustmia.models.ensemble import models_in
+
+        losses = cross_entropy(logits, labels, reduction="none").unflatten(0, (models_in(model), -1))
+        return self.loss_variance * losses.var(dim=1).mean()
 
     def perturb(
         self,

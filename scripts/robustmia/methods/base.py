@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from robustmia.models.device import Generators
 
 
+LABEL_SMOOTHING = Field(
+    0.0, description="part of each label that is spread over all classes (Szegedy et al. 2016); 0: none"
+)
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where the training stands when a batch is met."""
@@ -44,6 +49,8 @@ class Step:
 
     At the current training epsilon, and estimates where the method trains with those: for the history, no certificate.
     """
+    trained_on: tuple[Tensor, Tensor] | None = None
+    """Images [B, C, H, W] and labels [B], where the loss is the mean of their cross-entropies and nothing else; else None."""
 
 
 class Method(Settings):
@@ -66,6 +73,11 @@ class Method(Settings):
         """Whether several models may be trained at once: the loss is a mean over images, and whatever concerns all images of a model, or
         more of it than its answers, goes through the functions of `models/ensemble.py`.
         """
+        return False
+
+    @property
+    def trains_privately(self) -> bool:
+        """Whether it can be trained with differential privacy: its steps say what they are `trained_on`."""
         return False
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:

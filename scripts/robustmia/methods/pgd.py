@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from robustmia.methods.adversarial import AdversarialMethod
-from robustmia.methods.base import Progress, Step
+from robustmia.methods.base import LABEL_SMOOTHING, Progress, Step
 from robustmia.settings import Fraction
 
 if TYPE_CHECKING:
@@ -22,18 +22,20 @@ class PGD(AdversarialMethod):
 
     name: Literal["pgd"]
     random_start: bool = Field(True, description="start each attack from a uniform point of the ball")
+    label_smoothing: Fraction = LABEL_SMOOTHING
     adversarial_fraction: Fraction = Field(
         1.0, description="part of each batch that is made adversarial; the rest stays clean"
     )
 
     @property
-    def batchable(self) -> bool:
-        return True
+    def trains_privately(self) -> bool:
+        return not (self.label_smoothing or self.weight_perturbation or self.loss_variance)
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the batch, its first `adversarial_fraction` replaced by PGD examples."""
         from torch.nn.functional import cross_entropy
 
+        from robustmia.methods.weight_perturbation import with_worst_weights
         from robustmia.models.ensemble import join_each, models_in, split_each
         from robustmia.models.perturbations import cross_entropy_loss
 
@@ -41,10 +43,18 @@ class PGD(AdversarialMethod):
         (attacked, clean), targets = (split_each(model, tensor, count) for tensor in (images, labels))
         start: Start = "uniform" if self.random_start else "clean"
         adversarial = self.perturb(model, attacked, cross_entropy_loss(targets[0]), start, progress, generator)
-        logits = model(join_each(model, adversarial, clean))
+        mixed = join_each(model, adversarial, clean)
+
+        def loss_of(logits: Tensor) -> Tensor:
+            loss = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+            return loss + self.variance_penalty(model, logits, labels)
+
+        answer = with_worst_weights(model, self.weight_perturbation, lambda network: loss_of(network(mixed)))
+        logits = answer(mixed)
         answers = split_each(model, logits, count)
         return Step(
-            cross_entropy(logits, labels),
+            loss_of(logits),
             clean=(answers[1], targets[1]) if len(clean) else None,
             adversarial=(answers[0], targets[0]) if count else None,
+            trained_on=(mixed, labels),
         )

@@ -25,22 +25,26 @@ class TRADES(AdversarialMethod):
         description="no gradient through the clean side of the divergence, as in the code of Song et al.; TRADES itself has it",
     )
 
-    @property
-    def batchable(self) -> bool:
-        return True
-
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """L(f(x), y) + beta KL(f(x) || f(x')), x' the point of the ball that PGD finds to maximise the divergence."""
         from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
+        from robustmia.methods.weight_perturbation import with_worst_weights
         from robustmia.models.perturbations import kl_divergence_from, predict
 
         objective = kl_divergence_from(predict(model, images))
         adversarial = self.perturb(model, images, objective, "gaussian", progress, generator)
-        clean_logits, adversarial_logits = model(images), model(adversarial)
-        reference = clean_logits.detach() if self.detach_clean else clean_logits
-        divergence = kl_div(
-            log_softmax(adversarial_logits, 1), log_softmax(reference, 1), reduction="batchmean", log_target=True
+
+        def loss_of(clean: Tensor, perturbed: Tensor) -> Tensor:
+            reference = clean.detach() if self.detach_clean else clean
+            divergence = kl_div(
+                log_softmax(perturbed, 1), log_softmax(reference, 1), reduction="batchmean", log_target=True
+            )
+            loss = cross_entropy(clean, labels) + self.beta * divergence
+            return loss + self.variance_penalty(model, perturbed, labels)
+
+        answer = with_worst_weights(
+            model, self.weight_perturbation, lambda network: loss_of(network(images), network(adversarial))
         )
-        loss = cross_entropy(clean_logits, labels) + self.beta * divergence
-        return Step(loss, clean=(clean_logits, labels), adversarial=(adversarial_logits, labels))
+        clean, perturbed = answer(images), answer(adversarial)
+        return Step(loss_of(clean, perturbed), clean=(clean, labels), adversarial=(perturbed, labels))

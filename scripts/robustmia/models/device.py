@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -57,6 +58,16 @@ def draw(sample: Callable[..., Tensor], shape: Sequence[int], generator: Generat
         return sample(tuple(shape), generator=generator, device=device)
     share = (shape[0] // len(generator), *shape[1:])
     return torch.cat([sample(share, generator=one, device=device) for one in generator])
+
+
+@contextmanager
+def seeded_by(generator: Generators) -> Iterator[None]:
+    """Within the block torch's own random numbers, as of dropout, follow from one that the generator draws; after it they go on as before."""
+    assert isinstance(generator, torch.Generator)
+    seed = torch.randint(2**62, (), generator=generator, device=generator.device).item()
+    with torch.random.fork_rng([generator.device] if generator.device.type == "cuda" else []):
+        torch.manual_seed(int(seed))
+        yield
 
 
 def to_device(records: Records, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Shadow models: trained as the target was, with the one training loop."""
+"""Shadow models: trained as the target was."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from robustmia.data.records import Records
-from robustmia.models.ensemble import Ensemble
 from robustmia.shadow.naming import shadow_spec, weight_prefix
 from robustmia.shadow.split import shadow_splits
-from robustmia.training.ensemble import ensemble_trainer
-from robustmia.training.loop import StateKeeper, Trainer
+from robustmia.training.loop import StateKeeper
+from robustmia.training.many import train_many
 
 
 def train_shadows(
@@ -36,28 +35,11 @@ def train_shadows(
     Raises:
         UserError: a loss is not finite, or SIGTERM or SIGINT asked for the end.
     """
-    weights: dict[str, Tensor] = {}
-    histories = []
-    trainers = {
-        model: Trainer.of_spec(
-            shadow_spec(spec, model),
-            records,
-            split,
-            checkpoint.with_name(f"{checkpoint.stem}-{model}.pt"),
-            device,
-            f"{name}{model}",
-        )
-        for model, split in shadow_splits(spec, records).items()
+    specs = {model: shadow_spec(spec, model) for model in spec["models"]}
+    splits = shadow_splits(spec, records)
+    trained = train_many(specs, splits, records, checkpoint, device, name, spec["train_batched"])
+    weights = {
+        f"{weight_prefix(model)}{key}": value for model, one in trained.items() for key, value in one.weights.items()
     }
-    together = spec["train_batched"] and trainers[spec["models"][0]].method.batchable
-    for models in [spec["models"]] if together else [[model] for model in spec["models"]]:
-        training = trainers[models[0]]
-        if len(models) > 1:
-            training = ensemble_trainer([trainers[model] for model in models], f"{name}{models[0]}-{models[-1]}")
-        network, history = training.run()
-        for number, model in enumerate(models):
-            state = network.state_of(number) if isinstance(network, Ensemble) else network.state_dict()
-            weights |= {f"{weight_prefix(model)}{key}": value for key, value in state.items()}
-            histories.append(history.assign(model=model))
-    checkpoints = [trainer.checkpoint for trainer in trainers.values()]
-    return weights, pd.concat(histories, ignore_index=True), checkpoints
+    histories = [one.history.assign(model=model) for model, one in trained.items()]
+    return weights, pd.concat(histories, ignore_index=True), [one.checkpoint for one in trained.values()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,10 +96,11 @@ class TargetModel:
         """The signal of every member and non-member."""
         signal = self.fitted(signal)
         generator = generator_for(self.device, self.seed, "signal", signal.name)
-        members, nonmembers = self.split.members, self.split.nonmembers
-        logits = self._logits(signal, (members, nonmembers), generator)
-        labels = self.records.labels
-        return signal.file(*logits, labels[members], labels[nonmembers])
+        logits = self.of_records(
+            lambda model, images, labels: signal.logits(model, images, labels, generator), signal.name
+        )
+        labels = (self.records.labels[rows] for rows in (self.split.members, self.split.nonmembers))
+        return signal.file(*logits, *labels)
 
     def examples(self, signal: Adversarial) -> Examples:
         """The first few non-members, which the model was not trained on, clean and perturbed."""
@@ -117,13 +118,14 @@ class TargetModel:
             yield to_pixels(images), labels
 
     @torch.no_grad()
-    def _logits(self, signal: Signal, sides: tuple[np.ndarray, ...], generator: torch.Generator) -> list[np.ndarray]:
-        total, done, logits = sum(map(len, sides)), 0, []
+    def of_records(self, function: Callable[[nn.Module, Tensor, Tensor], Tensor], name: str) -> list[np.ndarray]:
+        """What a function of the model, images and labels gives, batch after batch: of all members, then of all non-members."""
+        sides, done, found = (self.split.members, self.split.nonmembers), 0, []
         for rows in sides:
             parts = []
             for images, labels in self._batches(rows):
-                parts.append(signal.logits(self.model, images, labels, generator))
+                parts.append(function(self.model, images, labels))
                 done += len(labels)
-                report_progress(signal.name, done, total, "images")
-            logits.append(torch.cat(parts).cpu().numpy())
-        return logits
+                report_progress(name, done, sum(map(len, sides)), "images")
+            found.append(torch.cat(parts).cpu().numpy())
+        return found

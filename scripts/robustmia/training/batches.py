@@ -39,6 +39,10 @@ class Batches(Protocol):
     """Images of an epoch."""
     steps: int
     """Steps of an epoch."""
+    probability: float
+    """With which a record is a part of a step."""
+    expected: float
+    """Images of a step, on average."""
     digest: str
     """Of what is trained on."""
 
@@ -75,18 +79,26 @@ class MemberBatches:
         self.digest = hashlib.sha256(members).hexdigest()
         self.records = len(self.labels)
         self.steps = -(-self.records // settings.batch_size)
+        self.expected = self.records / self.steps
+        self.probability = 1 / self.steps
 
     def epoch(self, epoch: int, done: int, states: Sequence[Tensor]) -> Iterator[Batch]:
         """Batches in a random order, augmented; `states` has the state of one generator."""
         generator = generator_for(self.device, self.seed, "epoch", epoch)
         if done:
             generator.set_state(states[0].cpu())
-        order = torch.randperm(
-            self.records, generator=generator_for(self.device, self.seed, "order", epoch), device=self.device
-        )
-        for rows in islice(order.split(self.settings.batch_size), done, None):
+        for rows in islice(self._rows(generator_for(self.device, self.seed, "order", epoch)), done, None):
             pixels = to_pixels(self.images[rows])
             yield Batch(augment(pixels, self.settings.augmentation, generator), self.labels[rows], generator)
+
+    def _rows(self, order: torch.Generator) -> Iterator[Tensor]:
+        """Of each step: each record once in an epoch; for private training each with the same probability in every step."""
+        if self.settings.privacy is None:
+            yield from torch.randperm(self.records, generator=order, device=self.device).split(self.settings.batch_size)
+            return
+        for _ in range(self.steps):
+            drawn = torch.rand(self.records, generator=order, device=self.device) < self.probability
+            yield drawn.nonzero().flatten()
 
 
 class JoinedBatches:
@@ -95,6 +107,7 @@ class JoinedBatches:
     def __init__(self, parts: Sequence[MemberBatches]):
         self.parts, self.models = parts, len(parts)
         self.records, self.steps = sum(part.records for part in parts), parts[0].steps
+        self.probability, self.expected = parts[0].probability, sum(part.expected for part in parts)
         self.digest = hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest()
 
     def epoch(self, epoch: int, done: int, states: Sequence[Tensor]) -> Iterator[Batch]:

@@ -18,6 +18,7 @@ from robustmia.files.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
 
+AFTER = "-after"
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -39,13 +40,16 @@ class Position:
     """[correct, all] in these steps, for each kind of images that the method trained on."""
     generators: list[Tensor] = field(default_factory=list)
     """States of the random generators after them."""
+    best: dict = field(default_factory=dict)
+    """Of early stopping: `epoch`, `accuracy` and `weights`; empty before the first evaluation, and without it."""
 
 
 class Checkpoint:
     """The state of a training, in one file that is replaced at once or not at all, and the state before, in another.
 
     Args:
-        path: the file; its name tells spec and code apart. The other one's name ends in `.before.pt`.
+        path: the file; its name tells spec and code apart. The other one's name ends in `.before.pt`. That of a training which
+            ends early ends in `-after<epochs>.pt`; a longer one goes on from it.
         data: a digest of what is trained on; a state of other data is ignored.
     """
 
@@ -85,10 +89,16 @@ class Checkpoint:
 
         A file that is damaged is removed, and said so in the log: the one before counts, or the training starts over.
         """
-        for path in (self.path, self.before):
+        for path in (self.path, self.before, *self._of_shorter()):
             state = self._read(path, device)
             if state is not None:
                 yield state
+
+    def _of_shorter(self) -> list[Path]:
+        """States in which the same training ended early, the longest first."""
+        name, _, own = self.path.stem.partition(AFTER)
+        found = {int(path.stem.partition(AFTER)[2]): path for path in self.path.parent.glob(f"{name}{AFTER}*[0-9].pt")}
+        return [found[epochs] for epochs in sorted(found, reverse=True) if not own or epochs < int(own)]
 
     def _read(self, path: Path, device: torch.device) -> dict | None:
         if not path.exists():
@@ -108,6 +118,6 @@ class Checkpoint:
         return state
 
     def discard(self) -> None:
-        """Remove the files, once the model is safe elsewhere."""
-        for path in (self.path, self.before):
+        """Remove the files, once the model is safe elsewhere; a state from which a longer training may go on is kept."""
+        for path in (self.before,) if AFTER in self.path.stem else (self.path, self.before):
             path.unlink(missing_ok=True)  # the folder stays: another training may be about to write into it

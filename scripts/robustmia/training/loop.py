@@ -6,10 +6,11 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from robustmia.data.records import Records
 from robustmia.data.split import Split
 from robustmia.errors import UserError
 from robustmia.methods.base import Method, Progress, Step
-from robustmia.models.device import Generators, derive_seed
+from robustmia.models.device import Generators, derive_seed, seeded_by
 from robustmia.models.engine import Engine, fast_arithmetic
 from robustmia.models.ensemble import clip_gradients
 from robustmia.models.networks.base import build_network
@@ -26,7 +27,8 @@ from robustmia.progress import report_progress
 from robustmia.settings import instantiate
 from robustmia.training.batches import Batches, MemberBatches
 from robustmia.training.checkpoint import Checkpoint, Position
-from robustmia.training.monitor import COLUMNS, Monitor, accuracy, count_correct
+from robustmia.training.monitor import COLUMNS, EarlyStopping, Monitor, accuracy, count_correct
+from robustmia.training.privacy import private_gradients, require_private, spent_epsilon
 from robustmia.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class Trainer:
         checkpoint: keeps the state between epochs.
         name: of the model, for messages.
         monitor: evaluates the model every few epochs; None: nothing does.
+        early_stopping: chooses the epoch whose weights are kept; None: the last one's are.
     """
 
     def __init__(
@@ -69,16 +72,33 @@ class Trainer:
         checkpoint: StateKeeper,
         name: str,
         monitor: Monitor | None = None,
+        early_stopping: EarlyStopping | None = None,
     ):
         self.model, self.method, self.settings, self.batches = model, method, settings, batches
-        self.name, self.monitor = name, monitor
+        self.name, self.monitor, self.early_stopping = name, monitor, early_stopping
         self.checkpoint = checkpoint
         self.optimizer = settings.optimizer.build(model.parameters())
         self.device = next(model.parameters()).device
+        self.has_dropout = any(isinstance(layer, nn.Dropout) and layer.p for layer in model.modules())
+        if settings.privacy is not None:
+            require_private(model)
+
+    @property
+    def can_join(self) -> bool:
+        """Whether it may be a part of an ensemble: nothing but the loss of each model is its own."""
+        alone = self.has_dropout or self.settings.early_stopping or self.settings.privacy
+        return self.method.batchable and not alone
 
     @classmethod
     def of_spec(
-        cls, spec: dict, records: Records, split: Split, checkpoint: Path, device: torch.device, name: str
+        cls,
+        spec: dict,
+        records: Records,
+        split: Split,
+        checkpoint: Path,
+        device: torch.device,
+        name: str,
+        held_out: np.ndarray | None = None,
     ) -> Trainer:
         """The training of one model.
 
@@ -89,6 +109,10 @@ class Trainer:
             checkpoint: the file that keeps the state between epochs.
             device: where everything happens.
             name: as above.
+            held_out: rows for early stopping; None: those that are neither members nor non-members.
+
+        Raises:
+            UserError: there are too few of those, or the network cannot be trained privately and shall be.
         """
         settings, seed = TrainingSettings(**spec["training"]), spec["seed"]
         shape, classes = records.image_shape, len(records.class_names)
@@ -98,7 +122,11 @@ class Trainer:
         batches = MemberBatches(records, split, settings, device, seed)
         monitor = Monitor(settings.monitor, records, split, device) if settings.monitor else None
         keeper = Checkpoint(checkpoint, batches.digest)
-        return cls(model, instantiate(spec["method"]), settings, batches, keeper, name, monitor)
+        rows = split.shadow_pool if held_out is None else held_out
+        chosen_by, early_stopping = settings.early_stopping, None
+        if chosen_by is not None:
+            early_stopping = EarlyStopping(chosen_by, records, rows, device)
+        return cls(model, instantiate(spec["method"]), settings, batches, keeper, name, monitor, early_stopping)
 
     def run(self) -> tuple[nn.Module, pd.DataFrame]:
         """Train from the checkpoint, or from the start, to the end.
@@ -106,7 +134,7 @@ class Trainer:
         Returns:
             The model in evaluation mode, and its history: a row per epoch with the learning rate of its last step, the
             mean loss, the accuracies on the clean and on the adversarial images that the method trained on and the part that its
-            bounds verified (empty where there were none), and those of the monitor.
+            bounds verified (empty where there were none), those of the monitor, and of private training the epsilon spent.
 
         Raises:
             UserError: the loss is not finite, or SIGTERM or SIGINT asked for the end: then the state is kept first.
@@ -114,14 +142,21 @@ class Trainer:
         at = self.checkpoint.restore(self.model, self.optimizer, self.device)
         if at.epoch or at.steps:
             logger.info("resuming after %s", self._where(at))
-        epochs = self.settings.epochs
+        last = self.settings.last_epoch
         with stop_requests() as requests:
-            while at.epoch < epochs:
+            while at.epoch < last:
                 row = {"epoch": at.epoch + 1, **self._epoch(at, requests), **dict.fromkeys(COLUMNS)}
                 if self.monitor is not None:
-                    row |= self.monitor.evaluate(self.model, at.epoch, epochs)
-                at = Position(at.epoch + 1, [*at.history, row])
+                    row |= self.monitor.evaluate(self.model, at.epoch, self.settings.epochs)
+                if self.early_stopping is not None:
+                    at.best = self.early_stopping.better(self.model, at.epoch, self.settings.epochs, at.best)
+                at = Position(at.epoch + 1, [*at.history, row], best=at.best)
                 self.checkpoint.save(at, self.model, self.optimizer)
+        if at.best:
+            logger.info(
+                "epoch %d of %d is kept: adversarial accuracy %.3f", at.best["epoch"], last, at.best["accuracy"]
+            )
+            self.model.load_state_dict(at.best["weights"])
         return self.model.eval(), pd.DataFrame(at.history)
 
     def _epoch(self, at: Position, requests: list[str]) -> dict[str, float | None]:
@@ -130,9 +165,11 @@ class Trainer:
         at.counts = at.counts or {kind: torch.zeros(2, device=self.device) for kind in KINDS}
         for batch in self.batches.epoch(at.epoch, at.steps, at.generators):
             progress = Progress(at.epoch + at.steps / self.batches.steps, self.settings.epochs)
-            with fast_arithmetic(self.model):
-                step = self.method.loss(self.model, batch.images, batch.labels, progress, batch.generator)
-            at.learning_rate = self._descend(step, progress)
+            seeded = seeded_by(batch.generator) if self.has_dropout else nullcontext()
+            with seeded:
+                with fast_arithmetic(self.model):
+                    step = self.method.loss(self.model, batch.images, batch.labels, progress, batch.generator)
+                at.learning_rate = self._descend(step, progress, batch.generator)
             at.losses.append(step.loss.detach())
             for kind in KINDS:
                 at.counts[kind] += count_correct(getattr(step, kind))
@@ -141,15 +178,27 @@ class Trainer:
             if requests:
                 self._stop(at, batch.generator, requests[0])
         self._require_finite(torch.stack(at.losses), at.epoch)
-        return _row(at)
+        return _row(at) | self._spent(at.epoch + 1)
 
-    def _descend(self, step: Step, progress: Progress) -> float:
+    def _spent(self, epochs: int) -> dict[str, float | None]:
+        """What private training has spent after so many epochs; empty without it."""
+        settings = self.settings.privacy
+        if settings is None:
+            return {}
+        return {"privacy_epsilon": spent_epsilon(settings, self.batches.probability, epochs * self.batches.steps)}
+
+    def _descend(self, step: Step, progress: Progress, generator: Generators) -> float:
         factor = self.settings.schedule.factor(progress.epoch, progress.epochs)
         learning_rate = factor * self.settings.optimizer.learning_rate
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad(set_to_none=True)
-        (step.loss * self.batches.models).backward()  # the loss is a mean over the images of all models
+        if self.settings.privacy is not None:
+            assert step.trained_on is not None
+            assert isinstance(generator, torch.Generator)
+            private_gradients(self.model, *step.trained_on, self.settings.privacy, self.batches.expected, generator)
+        else:
+            (step.loss * self.batches.models).backward()  # the loss is a mean over the images of all models
         if self.settings.gradient_clip is not None:
             clip_gradients(self.model, self.settings.gradient_clip)
         self.optimizer.step()
@@ -157,7 +206,7 @@ class Trainer:
 
     def _report(self, at: Position) -> None:
         done = at.epoch * self.batches.steps + at.steps
-        total = self.settings.epochs * self.batches.steps
+        total = self.settings.last_epoch * self.batches.steps
         report_progress(f"training {self.name}", done, total, "steps", lambda: _summary([*at.history, _row(at)]))
 
     def _stop(self, at: Position, generator: Generators, request: str) -> NoReturn:
@@ -168,7 +217,7 @@ class Trainer:
         raise UserError(f"stopped by {request} after {self._where(at)}; the same command goes on from there")
 
     def _where(self, at: Position) -> str:
-        return f"epoch {at.epoch} of {self.settings.epochs}" + (
+        return f"epoch {at.epoch} of {self.settings.last_epoch}" + (
             f" and step {at.steps} of {self.batches.steps}" if at.steps else ""
         )
 

@@ -1,15 +1,18 @@
-"""Accuracies of members and non-members while a model is trained: nothing is chosen by them."""
+"""Accuracies while a model is trained: of members and non-members, by which nothing is chosen, and of held-out records for early stopping."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from robustmia.data.records import Records
 from robustmia.data.split import Split
+from robustmia.errors import UserError
 from robustmia.models.device import to_device, to_pixels
 from robustmia.models.perturbations import Ball, cross_entropy_loss, pgd, predict
-from robustmia.training.settings import MonitorSettings
+from robustmia.settings import PerturbationSettings
+from robustmia.training.settings import EarlyStoppingSettings, MonitorSettings
 
 COLUMNS = ("member_clean", "member_adversarial", "nonmember_clean", "nonmember_adversarial")
 BATCH_SIZE = 256
@@ -36,25 +39,61 @@ class Monitor:
         if (epoch + 1) % self.settings.every and epoch + 1 < epochs:
             return row
         for side, (images, labels) in self.sides.items():
-            counts = {kind: torch.zeros(2, device=self.device) for kind in ("clean", "adversarial")}
-            for some, theirs in zip(images.split(BATCH_SIZE), labels.split(BATCH_SIZE), strict=True):
-                pixels = to_pixels(some)
-                counts["clean"] += count_correct((predict(model, pixels), theirs))
-                counts["adversarial"] += count_correct((predict(model, self._attacked(model, pixels, theirs)), theirs))
-            row |= {f"{side}_{kind}": accuracy(counts[kind]) for kind in counts}
+            found = _accuracies(model, images, labels, self.settings)
+            row |= {f"{side}_{kind}": value for kind, value in found.items()}
         return row
 
-    def _attacked(self, model: nn.Module, pixels: Tensor, labels: Tensor) -> Tensor:
-        settings = self.settings
-        return pgd(
+
+class EarlyStopping:
+    """Keeps the weights of the epoch with the highest adversarial accuracy on held-out records, the first of equals.
+
+    Args:
+        settings: how often, on how many records, and under which attack.
+        records: all records of the data set.
+        held_out: rows that the model is neither trained nor evaluated on.
+        device: where everything happens.
+
+    Raises:
+        UserError: there are fewer of these than the settings ask for.
+    """
+
+    def __init__(self, settings: EarlyStoppingSettings, records: Records, held_out: np.ndarray, device: torch.device):
+        if len(held_out) < settings.records:
+            raise UserError(
+                f"training.early_stopping needs {settings.records} records that are neither members nor non-members, and there are "
+                f"{len(held_out)}; set split.max_nonmembers, or lower early_stopping.records"
+            )
+        self.settings = settings
+        self.images, self.labels = to_device(records, held_out[: settings.records], device)
+
+    def better(self, model: nn.Module, epoch: int, epochs: int, best: dict) -> dict:
+        """The best so far, after an epoch (counted from 0) of so many."""
+        if (epoch + 1) % self.settings.every and epoch + 1 < epochs:
+            return best
+        accuracy = _accuracies(model, self.images, self.labels, self.settings)["adversarial"]
+        if best and accuracy <= best["accuracy"]:
+            return best
+        weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        return {"epoch": epoch + 1, "accuracy": accuracy, "weights": weights}
+
+
+def _accuracies(model: nn.Module, images: Tensor, labels: Tensor, attack: PerturbationSettings) -> dict[str, float]:
+    """Clean and adversarial accuracy on uint8 images."""
+    counts = {kind: torch.zeros(2, device=images.device) for kind in ("clean", "adversarial")}
+    for some, theirs in zip(images.split(BATCH_SIZE), labels.split(BATCH_SIZE), strict=True):
+        pixels = to_pixels(some)
+        counts["clean"] += count_correct((predict(model, pixels), theirs))
+        adversarial = pgd(
             model,
             pixels,
-            cross_entropy_loss(labels),
-            Ball(settings.norm, settings.epsilon),
-            steps=settings.steps,
-            step_size=settings.resolved_step_size,
+            cross_entropy_loss(theirs),
+            Ball(attack.norm, attack.epsilon),
+            steps=attack.steps,
+            step_size=attack.resolved_step_size,
             start="clean",
         )
+        counts["adversarial"] += count_correct((predict(model, adversarial), theirs))
+    return {kind: (counts[kind][0] / counts[kind][1]).item() for kind in counts}
 
 
 def count_correct(answers: tuple[Tensor, Tensor] | None) -> Tensor | float:

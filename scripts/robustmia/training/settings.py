@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from robustmia.settings import PerturbationSettings, Settings, chosen, instantiate
+from robustmia.settings import OpenFraction, PerturbationSettings, Settings, chosen, instantiate
 from robustmia.training.optimizers import Optimizer
 from robustmia.training.schedules import Constant, Schedule
 
@@ -27,10 +27,33 @@ class MonitorSettings(PerturbationSettings):
     records: PositiveInt = Field(256, description="members, and as many non-members, that are evaluated")
 
 
+class EarlyStoppingSettings(PerturbationSettings):
+    """Which epoch's weights are kept: those of the highest adversarial accuracy on held-out records (Rice et al. 2020)."""
+
+    every: PositiveInt = Field(1, description="epochs between two evaluations; the last epoch is always evaluated")
+    records: PositiveInt = Field(
+        200, description="held out: neither members nor non-members; `split.max_nonmembers` leaves some"
+    )
+
+
+class PrivacySettings(Settings):
+    """Differentially private training, DP-SGD (Abadi et al. 2016), by the methods `natural` and `pgd`."""
+
+    noise_multiplier: PositiveFloat = Field(
+        description="standard deviation of the noise in units of max_gradient_norm; more is more private"
+    )
+    max_gradient_norm: PositiveFloat = Field(1.0, description="norm to which the gradient of each image is clipped")
+    delta: OpenFraction = Field(1e-4, description="of (epsilon, delta)-differential privacy: well below 1 / members")
+
+
 class TrainingSettings(Settings):
     """How a model is optimised, whatever its method."""
 
     epochs: PositiveInt = Field(description="passes over the members")
+    stop_after: PositiveInt | None = Field(
+        None,
+        description="end after so many epochs, with the learning rates and radii of a training of `epochs`; empty: all",
+    )
     batch_size: PositiveInt = Field(128, description="images per step; the last batch of an epoch may be smaller")
     optimizer: Optimizer = Field(description="`sgd` or `adam`, with its settings")
     schedule: Schedule = Field(
@@ -41,7 +64,22 @@ class TrainingSettings(Settings):
         None, description="largest norm of the whole gradient; empty: not clipped"
     )
     augmentation: AugmentationSettings = Field(AugmentationSettings(), description="random crops and flips")
+    early_stopping: EarlyStoppingSettings | None = Field(
+        None, description="keep the weights of the epoch that is most robust on held-out records; empty: the last one's"
+    )
+    privacy: PrivacySettings | None = Field(None, description="differentially private training; empty: none")
     monitor: MonitorSettings | None = Field(None, description="accuracies recorded while training; empty: none")
+
+    @model_validator(mode="after")
+    def _stops_in_time(self) -> TrainingSettings:
+        if self.stop_after is not None and self.stop_after > self.epochs:
+            raise ValueError(f"stop_after {self.stop_after} is above epochs {self.epochs}")
+        return self
+
+    @property
+    def last_epoch(self) -> int:
+        """Epochs that are trained."""
+        return self.stop_after or self.epochs
 
     @field_validator("optimizer", "schedule", mode="wrap")
     @classmethod

@@ -38,10 +38,26 @@ class Paths:
         self.record_results, self.inference_spec = f"{inference}/record_results.npz", f"{inference}/spec.json"
         self.target_records = f"{inference}/records.csv"
 
+        self._stages = {
+            self.records: "fetch",
+            self.split: "split",
+            **dict.fromkeys((self.model, self.history), "train"),
+            self.signals: "signals",
+            self.shadow_models: "shadow_train",
+            self.shadow_signals: "shadow_signals",
+        }
+
         self.table = f"{tables}/{{dataset}}/{{table}}.csv"
         self.rendered = f"{tables}/{{dataset}}/{{table}}.{{form}}"
         self.joined_table = f"{tables}/{{table}}.csv"
         self.figure = f"{results}/figures/{{dataset}}/{{figure}}.{{form}}"
+        study = f"{results}/studies/{{study}}"
+        self.study_table, self.study_page, self.study_figure = (
+            f"{study}/{name}" for name in ("{table}.csv", "study.{form}", "{figure}.{form}")
+        )
+        self.left_out_records, self.retrained = f"{study}/records.csv", f"{study}/{{run}}/{{kind}}_batch{{batch}}.npz"
+        self.explanation = f"{results}/studies/{{name}}"
+        self.boundary = f"{study}/{{run}}/boundary_seed{{seed}}.npz"
         self.report, self.report_page, self.report_config = (
             f"{results}/{name}" for name in ("report.html", "report.rst", "config.yaml")
         )
@@ -52,13 +68,17 @@ class Paths:
             for name in ("membership_inference.csv", "robustness.csv", "records.csv", "report.md", "spec.json")
         )
 
+    def stage(self, pattern: str) -> str:
+        """The stage (see `variants.py`) whose results have this path, in which some wildcards may be filled in."""
+        return self._stages.get(pattern, "infer")
+
     def log(self, name: str) -> str:
         """The log of a job, given its rule and wildcards."""
         return f"{self.results}/logs/{name}.log"
 
-    def checkpoint(self, name: str, key: str) -> str:
-        """Where a training keeps its state: not one of the files that Snakemake deletes when a job fails."""
-        return f"{self.checkpoints}/{name}-{key}.pt"
+    def checkpoint(self, name: str, key: str, ends: int | None = None) -> str:
+        """Where a training keeps its state, which may end after some epochs: not one of the files that Snakemake deletes when a job fails."""
+        return f"{self.checkpoints}/{name}-{key}{f'-after{ends}' if ends else ''}.pt"
 
 
 def filled(pattern: str, **wildcards: object) -> str:

@@ -9,7 +9,7 @@ Network modules import torch inside their functions only, so that the Snakefile 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, PositiveFloat, model_validator
 
@@ -32,6 +32,10 @@ class Network(Settings):
     )
     input_std: tuple[PositiveFloat, ...] = Field(
         (), description="divides each channel inside the network; empty: nothing"
+    )
+
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.0, description="probability with which each input of the last layer is left out while training; 0: none"
     )
 
     @model_validator(mode="after")
@@ -65,7 +69,7 @@ def build_network(network: Network, image: ImageShape, classes: int, seed: int) 
     """
     import torch
 
-    from robustmia.models.networks.layers import normalized
+    from robustmia.models.networks.layers import drop_before_last_layer, normalized
 
     if network.input_mean and len(network.input_mean) != image[0]:
         raise UserError(
@@ -75,4 +79,6 @@ def build_network(network: Network, image: ImageShape, classes: int, seed: int) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = network.layers(image, classes)
+    if network.dropout:
+        drop_before_last_layer(body, network.dropout)
     return normalized(body, network.input_mean, network.input_std) if network.input_mean else body

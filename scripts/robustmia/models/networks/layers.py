@@ -48,3 +48,10 @@ def plain_network(image: ImageShape, classes: int, convolutions: list[tuple[int,
         channels, height, width = outputs, -(-height // stride), -(-width // stride)
     layers += [nn.Flatten(), nn.Linear(channels * height * width, hidden), nn.ReLU(), nn.Linear(hidden, classes)]
     return nn.Sequential(*layers)
+
+
+def drop_before_last_layer(body: nn.Module, probability: float) -> None:
+    """Put dropout (Srivastava et al. 2014) before the last linear layer of a network, in place."""
+    path, last = [(name, layer) for name, layer in body.named_modules() if isinstance(layer, nn.Linear)][-1]
+    parent, _, name = path.rpartition(".")
+    setattr(body.get_submodule(parent), name, nn.Sequential(nn.Dropout(probability), last))

@@ -1,0 +1,150 @@
+"""What a study says, in a table and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from robustmia.inference.over_seeds import SEEDS_OF_A_TEST
+from robustmia.inference.settings import LEVEL
+from robustmia.reporting.labels import spaced
+from robustmia.studies.sweep import STRONGEST
+
+OF_THE_TABLE = {
+    STRONGEST: "strongest attack (95 % CI)",
+    "benign test accuracy": "clean test accuracy",
+    "adversarial test accuracy": "adv. test accuracy",
+    "adversarial gap": "adv. train - test",
+    "verified test accuracy": "ver. test accuracy",
+}
+"""The quantities that people read, with their headings."""
+
+
+def sweep_text_table(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each point and run, in percent."""
+    rows = []
+    for (point, run), part in table.groupby(["point", "run"], sort=False):
+        quantities = {str(row["quantity"]): row for row in rows_of(part)}
+        row = {"point": point, "run": run}
+        for quantity, heading in OF_THE_TABLE.items():
+            row[heading] = _cell(quantities[quantity], quantity) if quantity in quantities else ""
+        leak = quantities[STRONGEST]
+        row["from the first point"] = _change(leak, "from_first")
+        row["p (Holm)"] = (
+            "" if pd.isna(leak["p_holm"]) else f"{leak['p_holm']:.3f}" if leak["p_holm"] >= 0.001 else "< 0.001"
+        )
+        row["from natural"] = _change(leak, "difference")
+        rows.append(row)
+    text = pd.DataFrame(rows)
+    return text.drop(columns=[column for column in text if (text[column] == "").all()])
+
+
+def sweep_text(table: pd.DataFrame, keys: Sequence[str], is_evaluated_alike: bool) -> list[str]:
+    """Paragraphs: how leakage changes from point to point for each run, and what the intervals cover.
+
+    Args:
+        table: of `sweep_table`.
+        keys: what is varied; empty where points have names.
+        is_evaluated_alike: whether all points have the same signals, so that their accuracies can be compared.
+    """
+    leaks, points = table[table.quantity == STRONGEST], table.point.nunique()
+    said = []
+    if points > 1:
+        said = [
+            f"Balanced accuracy of the strongest attack with {', '.join(keys)}:"
+            if keys
+            else "Balanced accuracy of the strongest attack:"
+        ]
+        said += [_of_run(str(run), rows_of(part), keys) for run, part in leaks.groupby("run", sort=False)]
+    if points > 1 and is_evaluated_alike:
+        said.append(_front(table, keys))
+    return [*said, _method(int(table.seeds.max()), points)]
+
+
+def _of_run(run: str, leaks: list[dict[str, Any]], keys: Sequence[str]) -> str:
+    """How the leak of a run changes from its first point."""
+    first, *others = leaks
+    changes = [f"{_place(row, keys)}: {100 * row['from_first']:+.1f}" for row in others]
+    tested = [row for row in others if not pd.isna(row["p_holm"])]
+    found = [_place(row, keys) for row in tested if row["p_holm"] < LEVEL]
+    result = (
+        f"; significant: {', '.join(found)}" if found else "; none of these changes is significant" if tested else ""
+    )
+    return f"{spaced(run)}: {100 * first['mean']:.1f} % at {_place(first, keys)}; then {', '.join(changes)}{result}."
+
+
+def _place(row: dict[str, Any], keys: Sequence[str]) -> str:
+    return ", ".join(written(row[key]) for key in keys) if keys else str(row["point"])
+
+
+def written(value: object) -> str:
+    """A value of a varied key, as short as it can be."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _front(table: pd.DataFrame, keys: Sequence[str]) -> str:
+    """Which runs and points reveal least for their robust accuracy."""
+    leaks = {(row["point"], row["run"]): row for row in rows_of(table[table.quantity == STRONGEST])}
+    named = [
+        f"{spaced(row['run'])} at {_place(leaks[row['point'], row['run']], keys)} ({100 * row['robust']:.1f} %, {100 * row['leak']:.1f} %)"
+        for row in rows_of(pareto_front(table))
+    ]
+    return (
+        f"On the Pareto front, where no other is as robust and reveals less (adversarial test accuracy, strongest attack): {'; '.join(named)}. Which ones "
+        "these are is not tested: many lie within each other's intervals."
+    )
+
+
+def trade_offs(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each point and run: `leak` and `robust`, the adversarial test accuracy, with their intervals."""
+    keys, ends = ["point", "run", "method"], ["mean", "low", "high"]
+    parts = {}
+    for name, quantity in (("leak", STRONGEST), ("robust", "adversarial test accuracy")):
+        part = table[table.quantity == quantity].set_index(keys)[ends]
+        parts[name] = part.set_axis([name, f"{name}_low", f"{name}_high"], axis=1)
+    return pd.concat(parts.values(), axis=1).reset_index()
+
+
+def pareto_front(table: pd.DataFrame) -> pd.DataFrame:
+    """Those of `trade_offs` than which no other is more robust and leaks less, the least robust first."""
+    points = trade_offs(table).sort_values(["robust", "leak"], ascending=[False, True], kind="stable")
+    least = points.leak.cummin()
+    return points[(points.leak <= least) & ~least.duplicated()].iloc[::-1].reset_index(drop=True)
+
+
+def _method(seeds: int, points: int) -> str:
+    covers = (
+        "Confidence intervals cover training again with other seeds, and the sampling of records."
+        if seeds > 1
+        else "There is only one seed: intervals are for these trained models, and do not cover training again."
+    )
+    tested = (
+        " Changes from the first point are taken seed by seed; their p-values are corrected for all runs and points together (Holm), and a "
+        "change is called significant if p is below 0.05."
+        if seeds >= SEEDS_OF_A_TEST and points > 1
+        else ""
+    )
+    return (
+        "The strongest honest attack is chosen on one half of the records of each model and measured on the other; chance is 50 %. "
+        f"{covers}{tested}"
+    )
+
+
+def _cell(row: dict[str, Any], quantity: str) -> str:
+    if quantity == STRONGEST and not pd.isna(row["low"]):
+        return f"{100 * row['mean']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    return f"{100 * row['mean']:.1f}"
+
+
+def _change(row: dict[str, Any], name: str) -> str:
+    if pd.isna(row[name]):
+        return ""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{100 * row[name]:+.1f}" + ("" if pd.isna(low) else f" ({100 * low:+.1f} to {100 * high:+.1f})")
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, each by its columns."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

@@ -1,0 +1,1 @@
+"""Studies: questions that take many target models, changed in one setting or in several."""

@@ -1,0 +1,143 @@
+"""What changes from point to point of a study: leakage, accuracies and generalisation gaps of every run at every point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from robustmia.inference.comparison import RunSummary, holm
+from robustmia.inference.over_seeds import (
+    SEEDS_OF_A_TEST,
+    Measurement,
+    OverSeeds,
+    difference_columns,
+    mean_columns,
+)
+from robustmia.inference.record_results import RecordResults
+from robustmia.inference.settings import LEVEL
+
+SIGNALS = ("benign", "adversarial", "verified")
+"""Those whose accuracies are a model's clean, adversarial and verified accuracy."""
+STRONGEST = "strongest attack accuracy"
+MARGIN, MARGIN_OF = "adversarial margin", "adversarial/I_A"
+
+
+@dataclass(frozen=True)
+class TargetsAt:
+    """The target models of one run at one point, one for each seed."""
+
+    point: str
+    values: dict[str, Any]
+    """What is changed at this point, by dotted key."""
+    run: str
+    method: str
+    results: Sequence[RecordResults]
+
+
+def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
+    """Every quantity of every run at every point.
+
+    Args:
+        targets: of all points, runs in one order, the seeds in one order. The first point, and the first run of method `natural`, are
+            what others are compared with.
+
+    Returns:
+        A row for each point, run and `quantity`: the `strongest attack accuracy`, and for each signal in SIGNALS `train accuracy`,
+        `test accuracy` and their difference, `gap`; and the `adversarial margin`, the mean log odds of the true class of adversarial
+        non-members. `mean`, `sd`, `low`, `high` and `interval_covers` are as in
+        `membership_over_seeds.csv`. `from_first`, with `_low` and `_high`, is the difference from the same run at the first point, seed by
+        seed; `p`, `p_holm` and `significant` are of its test, of the strongest attack alone, corrected for all runs and points.
+        `difference`, with `_low` and `_high`, is that from natural training at the same point.
+    """
+    records = 1 + max(int(part.rows.max()) for target in targets for part in target.results)
+    measured = [_quantities(target, records) for target in targets]
+    first = {target.run: own for target, (own, _) in reversed(list(zip(targets, measured, strict=True)))}
+    natural = {
+        target.point: own
+        for target, (own, _) in reversed(list(zip(targets, measured, strict=True)))
+        if target.method == "natural"
+    }
+    rows = []
+    for target, (own, strongest) in zip(targets, measured, strict=True):
+        for quantity, value in own.items():
+            named = {"point": target.point, **target.values, "run": target.run, "method": target.method}
+            row = named | {"strongest": strongest, "quantity": quantity, **_mean(quantity, value)}
+            if own is not first[target.run] and quantity in first[target.run]:
+                row |= _from_first(quantity, value - first[target.run][quantity])
+            there = natural.get(target.point, own)
+            if there is not own and quantity in there and quantity != MARGIN:
+                row |= difference_columns(value - there[quantity])
+            rows.append(row)
+    return _tested(pd.DataFrame(rows))
+
+
+def _quantities(target: TargetsAt, records: int) -> tuple[dict[str, OverSeeds], str]:
+    """The quantities of a run at a point over its seeds, and the name of the strongest attack."""
+    summary = RunSummary.of(target.method, target.results, records)
+    rows, found = [part.rows for part in target.results], {STRONGEST: summary.accuracy}
+    for signal in SIGNALS:
+        name = f"{signal}/correctness/fixed"
+        if not all(name in part.thresholded for part in target.results):
+            continue
+        correct = [(part.decisions_of(name), part.is_member) for part in target.results]
+        for quantity, measure in (("train accuracy", _train), ("test accuracy", _test), ("gap", _gap)):
+            measured = [measure(*of_seed) for of_seed in correct]
+            found[f"{signal} {quantity}"] = OverSeeds.of(measured, rows, records)
+    if all(MARGIN_OF in part.attacks for part in target.results):
+        margins = [_test(part.scores_of(MARGIN_OF), part.is_member) for part in target.results]
+        found[MARGIN] = OverSeeds.of(margins, rows, records)
+    return found, summary.strongest
+
+
+def _train(correct: np.ndarray, is_member: np.ndarray) -> Measurement:
+    """Accuracy on members, from whether each record is classified correctly, [n]."""
+    value = float(correct[is_member].mean())
+    return Measurement(value, np.where(is_member, (correct - value) / is_member.sum(), 0.0), None)
+
+
+def _test(correct: np.ndarray, is_member: np.ndarray) -> Measurement:
+    """Accuracy on non-members."""
+    return _train(correct, ~is_member)
+
+
+def _gap(correct: np.ndarray, is_member: np.ndarray) -> Measurement:
+    """Accuracy on members less that on non-members."""
+    train, test = _train(correct, is_member), _test(correct, is_member)
+    return Measurement(train.value - test.value, train.influence - test.influence, None)
+
+
+def _mean(quantity: str, value: OverSeeds) -> dict[str, Any]:
+    columns = mean_columns(value)
+    if quantity == MARGIN or quantity.endswith("gap"):  # which may be below 0, or above 1
+        columns["low"], columns["high"] = value.interval(*_ends(quantity))
+    return columns
+
+
+def _ends(quantity: str) -> tuple[float, float]:
+    """Of what a difference of a quantity can be."""
+    return (-np.inf, np.inf) if quantity == MARGIN else (-1.0, 1.0)
+
+
+def _from_first(quantity: str, difference: OverSeeds) -> dict[str, Any]:
+    low, high = difference.interval(*_ends(quantity))
+    is_tested = quantity == STRONGEST and difference.seeds >= SEEDS_OF_A_TEST
+    tested = {"p": difference.p_value()} if is_tested else {}
+    return {"from_first": difference.mean, "from_first_low": low, "from_first_high": high, **tested}
+
+
+COLUMNS = ("from_first", "from_first_low", "from_first_high", "p", "p_holm", "significant")
+DIFFERENCES = ("difference", "difference_sd", "difference_low", "difference_high")
+
+
+def _tested(table: pd.DataFrame) -> pd.DataFrame:
+    """With p-values corrected for their number, and all columns in order."""
+    table = table.reindex(columns=[*dict.fromkeys((*table, *COLUMNS, *DIFFERENCES))])
+    tested = table.p.notna()
+    table.loc[tested, "p_holm"] = holm(table.p[tested].to_numpy(float))
+    table["significant"] = (table.p_holm < LEVEL).where(tested)
+    ends = (*COLUMNS, *DIFFERENCES)
+    return table[[*(column for column in table if column not in ends), *ends]]

@@ -1,0 +1,49 @@
+"""Attacks with shadow models that were trained otherwise than the target: a table, words and a figure."""
+
+from robustmia.workflow.job import job
+
+with job(snakemake):
+    import numpy as np
+
+    from robustmia.data.records import Records
+    from robustmia.data.split import Split
+    from robustmia.files.atomic import write_text
+    from robustmia.files.signals import ShadowSignals, load_signals
+    from robustmia.files.tables import write_table
+    from robustmia.inference.attacks.base import load_attacks
+    from robustmia.inference.settings import AttackSettings
+    from robustmia.progress import report_progress
+    from robustmia.reporting.figures.base import Figure
+    from robustmia.reporting.figures.style import save, style
+    from robustmia.reporting.figures.transfer import draw_transfer
+    from robustmia.reporting.tables import render_text
+    from robustmia.reporting.transfer import transfer_text, transfer_text_table
+    from robustmia.studies.transfer import Knowledge, attack_with, losses, transfer_table
+
+    spec, inputs = snakemake.params.spec, snakemake.input
+    files = {Knowledge(kind["point"], kind["run"]): kind["files"] for kind in spec["kinds"]}
+    attacks = load_attacks(spec["strategies"], AttackSettings(**spec["attacks"]))
+    done = 0
+
+    def results_of(shadow, target):
+        """Of each seed."""
+        global done
+        results = []
+        for of_shadow, of_target in zip(files[shadow], files[target], strict=True):
+            split = Split.load(inputs.split[of_target["split"][0]])
+            rows = np.concatenate([split.members, split.nonmembers])
+            signals = load_signals([inputs.signals[number] for number in of_target["signals"]])
+            shadows = ShadowSignals.load([inputs.shadows[number] for number in of_shadow["shadows"]], rows)
+            results.append(attack_with(signals, rows, shadows, attacks))
+        done += 1
+        report_progress("attacks", done, len(files) ** 2, "pairs")
+        return results
+
+    table = transfer_table(results_of, list(files), len(Records.load(inputs.records).labels))
+    write_table(table, snakemake.output.csv)
+    found = losses(table)
+    words = "\n\n".join(transfer_text(found, int(table.seeds.max())))
+    for form in ("markdown", "html"):
+        write_text(snakemake.output[form], render_text(form, transfer_text_table(table), words))
+    with style(Figure()):
+        save(draw_transfer(table), [snakemake.output.pdf, snakemake.output.png])

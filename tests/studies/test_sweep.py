@@ -1,0 +1,159 @@
+"""The table and the words of a sweep, on results whose numbers are known."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from robustmia.inference.record_results import RecordResults
+from robustmia.reporting.figures.base import Figure
+from robustmia.reporting.figures.study import draw_sweep, draw_trade_offs
+from robustmia.reporting.figures.style import style
+from robustmia.reporting.studies import pareto_front, sweep_text, sweep_text_table
+from robustmia.studies.sweep import STRONGEST, TargetsAt, sweep_table
+
+MEMBERS, NONMEMBERS = 200, 300
+KEY = "threat_model.epsilon"
+
+
+def results(train: float, test: float, seed: int, leak: float = 0.0) -> RecordResults:
+    """One target model with these accuracies, and an attack that finds half plus `leak` of the records."""
+    random = np.random.default_rng(seed)
+    is_member = np.arange(MEMBERS + NONMEMBERS) < MEMBERS
+    benign = random.random(len(is_member)) < np.where(is_member, 0.99, 0.95)
+    adversarial = np.concatenate(
+        [np.arange(MEMBERS) < round(train * MEMBERS), np.arange(NONMEMBERS) < round(test * NONMEMBERS)]
+    )
+    found = random.random(len(is_member)) < np.where(is_member, 0.5 + leak, 0.5 - leak)
+    decisions = np.array([benign, adversarial, found], np.float32)
+    names = np.array(["benign/correctness/fixed", "adversarial/correctness/fixed", "adversarial/I_A/split"])
+    return RecordResults(
+        random.permutation(700)[: len(is_member)],
+        random.integers(10, size=len(is_member)),
+        is_member,
+        np.array(["benign/correctness", "adversarial/correctness", "adversarial/I_A"]),
+        decisions.astype(float),
+        np.full(decisions.shape, np.nan, np.float32),
+        names,
+        decisions,
+    )
+
+
+def targets(seeds: int = 3) -> list[TargetsAt]:
+    found = []
+    for epsilon, leak in ((0.05, 0.05), (0.1, 0.25)):
+        for run, more in (("natural", 0.0), ("pgd", 0.1)):
+            own = [results(0.9, 0.8 - epsilon, 10 * seed, leak + more * (leak > 0.1)) for seed in range(seeds)]
+            found.append(TargetsAt(f"{KEY} = {epsilon}", {KEY: epsilon}, run, run, own))
+    return found
+
+
+def row(table: pd.DataFrame, epsilon: float, run: str, quantity: str) -> pd.Series:
+    return table[(table[KEY] == epsilon) & (table.run == run) & (table.quantity == quantity)].squeeze()
+
+
+def test_accuracies_and_gaps_are_those_of_the_decisions():
+    table = sweep_table(targets())
+    for epsilon in (0.05, 0.1):
+        assert row(table, epsilon, "pgd", "adversarial train accuracy")["mean"] == pytest.approx(0.9)
+        assert row(table, epsilon, "pgd", "adversarial test accuracy")["mean"] == pytest.approx(
+            0.8 - epsilon, abs=0.002
+        )
+        gap = row(table, epsilon, "pgd", "adversarial gap")
+        assert gap["mean"] == pytest.approx(0.1 + epsilon, abs=0.002)
+        assert gap.low <= gap["mean"] <= gap.high
+    assert not (table.quantity == "verified test accuracy").any()
+    changed = row(table, 0.1, "pgd", "adversarial test accuracy")
+    assert changed.from_first == pytest.approx(-0.05, abs=0.002)
+    assert np.isnan(row(table, 0.05, "pgd", "adversarial test accuracy").from_first)
+
+
+def test_the_strongest_attack_is_compared_with_the_first_point_and_with_natural():
+    table = sweep_table(targets())
+    change = row(table, 0.1, "pgd", STRONGEST)
+    assert change.from_first == pytest.approx(0.3, abs=0.04)
+    assert change.from_first_low > 0.2
+    assert change.significant
+    assert change.p <= change.p_holm < 0.05
+    assert change.difference == pytest.approx(0.1, abs=0.04)
+    assert np.isnan(row(table, 0.1, "natural", STRONGEST).difference)
+    assert table[table.p.notna()].quantity.unique().tolist() == [STRONGEST]
+
+
+def test_with_one_seed_nothing_is_tested():
+    table = sweep_table(targets(seeds=1))
+    assert table.p.isna().all()
+    assert table.from_first_low.isna().all()
+    words = " ".join(sweep_text(table, [KEY], is_evaluated_alike=False))
+    assert "do not cover training again" in words
+    assert "significant" not in words
+
+
+def test_words_say_what_changes_and_what_does_not():
+    words = sweep_text(sweep_table(targets()), [KEY], is_evaluated_alike=False)
+    pgd = next(part for part in words if part.startswith("pgd"))
+    assert "at 0.05; then 0.1: +" in pgd
+    assert "significant: 0.1." in pgd
+    assert "Pareto" not in " ".join(words)
+    same = [TargetsAt(f"{KEY} = {epsilon}", {KEY: epsilon}, "pgd", "pgd", targets()[1].results) for epsilon in (1, 2)]
+    assert "none of these changes is significant" in " ".join(sweep_text(sweep_table(same), [KEY], True))
+
+
+def test_the_table_for_people_has_a_row_for_each_point_and_run():
+    text = sweep_text_table(sweep_table(targets()))
+    assert len(text) == 4
+    assert "ver. test accuracy" not in text
+    assert text["from the first point"].tolist()[:2] == ["", ""]
+    assert text["adv. test accuracy"].tolist() == ["75.0", "75.0", "70.0", "70.0"]
+
+
+def test_the_pareto_front_has_those_that_none_beats():
+    rows = [("a", 0.9, 0.60), ("b", 0.8, 0.55), ("c", 0.7, 0.56), ("d", 0.6, 0.52), ("e", 0.9, 0.62), ("f", 0.5, 0.52)]
+    table = pd.DataFrame(
+        [
+            {
+                "point": name,
+                "run": "pgd",
+                "method": "pgd",
+                "quantity": quantity,
+                "mean": mean,
+                "low": mean,
+                "high": mean,
+            }
+            for name, robust, leak in rows
+            for quantity, mean in ((STRONGEST, leak), ("adversarial test accuracy", robust))
+        ]
+    )
+    assert pareto_front(table).point.tolist() == ["d", "b", "a"]
+
+
+@pytest.mark.parametrize("keys", [[KEY], [KEY, "architecture.width"], []])
+def test_figures_have_every_run_and_point(keys):
+    found = [TargetsAt(t.point, t.values | {"architecture.width": 8}, t.run, t.method, t.results) for t in targets()]
+    table = sweep_table(found)
+    with style(Figure()):
+        drawing = draw_sweep(table, keys) if keys else draw_trade_offs(table)
+        drawing.canvas.draw()
+    texts = [
+        text.get_text()
+        for legend in (*drawing.legends, drawing.axes[0].get_legend())
+        if legend
+        for text in legend.get_texts()
+    ]
+    assert any("pgd" in text for text in texts)
+    if not keys:
+        assert len(texts) == 4
+    plt.close(drawing)
+
+
+def test_numbers_far_apart_are_drawn_at_equal_distances():
+    values = [0.001, 0.01, 1.0]
+    found = [TargetsAt(str(value), {KEY: value}, "pgd", "pgd", targets()[1].results) for value in values]
+    with style(Figure()):
+        drawing = draw_sweep(sweep_table(found), [KEY])
+    line = drawing.axes[0].get_lines()[0]
+    assert line.get_xdata().tolist() == [0, 1, 2]
+    assert [label.get_text() for label in drawing.axes[-1].get_xticklabels()] == ["0.001", "0.01", "1"]
+    plt.close(drawing)

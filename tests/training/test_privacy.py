@@ -1,0 +1,99 @@
+"""Differentially private training: gradients against a loop over images, and epsilon against Opacus."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch.nn.functional import cross_entropy
+
+from helpers import small_batch, small_network
+from robustmia.errors import UserError
+from robustmia.models.networks.base import build_network
+from robustmia.models.networks.wide_resnet import WideResNet
+from robustmia.training.privacy import private_gradients, require_private, spent_epsilon
+from robustmia.training.settings import PrivacySettings, TrainingSettings
+from training_helpers import tiny_spec, trainer
+
+NETWORK = {"name": "small_cnn", "width": 3}
+
+
+@pytest.mark.parametrize(
+    ("probability", "noise", "steps", "delta", "epsilon"),
+    [
+        (64 / 898, 1.0, 900, 1e-4, 15.644929811830137),
+        (0.01, 1.1, 10_000, 1e-5, 5.654308000149469),
+        (1 / 15, 4.0, 300, 1e-5, 1.2416051084834598),
+        (1.0, 8.0, 50, 1e-6, 4.558491054990902),
+        (256 / 60_000, 0.7, 14_000, 1e-5, 7.448730010528396),
+        (1 / 14, 20.0, 840, 1e-4, 0.3257091505377889),
+    ],
+)
+def test_epsilon_is_that_of_opacus(probability, noise, steps, delta, epsilon):
+    """`opacus.accountants.analysis.rdp` of Opacus 1.6.0 with the orders 2 to 256."""
+    settings = PrivacySettings(noise_multiplier=noise, delta=delta)
+    assert spent_epsilon(settings, probability, steps) == pytest.approx(epsilon, rel=1e-9)
+
+
+def test_epsilon_rises_with_steps_and_falls_with_noise():
+    spent = [spent_epsilon(PrivacySettings(noise_multiplier=noise), 0.1, 100) for noise in (1.0, 2.0, 4.0)]
+    assert spent == sorted(spent, reverse=True)
+    steps = [spent_epsilon(PrivacySettings(noise_multiplier=1.0), 0.1, count) for count in (0, 1, 10, 100)]
+    assert steps[0] == 0.0
+    assert steps == sorted(steps)
+
+
+@pytest.mark.parametrize("most", [0.5, 5.0, 1e6])
+def test_gradients_without_noise_are_the_clipped_ones_of_a_loop(most):
+    model, (images, labels) = small_network(), small_batch()
+    expected = [torch.zeros_like(weight) for weight in model.parameters()]
+    for image, label in zip(images, labels, strict=True):
+        own = torch.autograd.grad(cross_entropy(model(image[None]), label[None]), list(model.parameters()))
+        norm = torch.cat([part.flatten() for part in own]).norm()
+        for total, part in zip(expected, own, strict=True):
+            total += part * min(1.0, most / norm.item())
+    settings = PrivacySettings(noise_multiplier=1e-12, max_gradient_norm=most)
+    private_gradients(model, images, labels, settings, 10.0, torch.Generator().manual_seed(0))
+    for weight, total in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(weight.grad, total / 10, rtol=1e-4, atol=1e-6)
+
+
+def test_noise_has_the_standard_deviation_that_is_asked_for():
+    """Of a batch without images nothing else is left."""
+    model, (images, labels) = small_network(), small_batch(count=0)
+    settings = PrivacySettings(noise_multiplier=3.0, max_gradient_norm=0.5)
+    private_gradients(model, images, labels, settings, 4.0, torch.Generator().manual_seed(0))
+    noise = torch.cat([weight.grad.flatten() for weight in model.parameters()])
+    assert noise.std().item() == pytest.approx(3.0 * 0.5 / 4.0, rel=0.05)
+    assert abs(noise.mean().item()) < 4 * noise.std().item() / len(noise) ** 0.5
+
+
+def test_a_private_training_draws_each_record_with_the_same_probability(tmp_path):
+    spec = tiny_spec("natural", NETWORK, privacy={"noise_multiplier": 1.0})
+    batches = trainer(spec, tmp_path / "c.pt").batches
+    sizes = [len(batch.labels) for epoch in range(50) for batch in batches.epoch(epoch, 0, [])]
+    assert (batches.steps, batches.probability, batches.expected) == (4, 0.25, 12.5)
+    assert len(set(sizes)) > 5
+    assert sum(sizes) / len(sizes) == pytest.approx(12.5, abs=0.7)
+
+
+@pytest.mark.parametrize("method", ["natural", "pgd"])
+def test_a_private_training_says_what_it_spent(tmp_path, method):
+    spec = tiny_spec(method, NETWORK, privacy={"noise_multiplier": 1.0, "delta": 1e-3})
+    _, history = trainer(spec, tmp_path / "c.pt").run()
+    expected = [
+        spent_epsilon(PrivacySettings(noise_multiplier=1.0, delta=1e-3), 0.25, 4 * epoch) for epoch in range(1, 5)
+    ]
+    assert history.privacy_epsilon.tolist() == pytest.approx(expected)
+
+
+def test_batch_norm_is_refused():
+    network = build_network(WideResNet(name="wide_resnet", depth=10, width=1), (1, 8, 8), 3, seed=0)
+    with pytest.raises(UserError, match="batch norm"):
+        require_private(network)
+    require_private(small_network())
+
+
+def test_noise_has_to_be_given():
+    with pytest.raises(ValidationError, match="noise_multiplier"):
+        TrainingSettings(epochs=1, optimizer={"name": "sgd", "learning_rate": 0.1}, privacy={})

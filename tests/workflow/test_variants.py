@@ -1,0 +1,142 @@
+"""Where the results of studies are: what is equal is shared, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from helpers import ROOT
+from robustmia.config.reading import read_config
+from robustmia.config.studies import read_points
+from robustmia.workflow.paths import Paths
+from robustmia.workflow.specs import Specs
+from robustmia.workflow.targets import Targets
+from robustmia.workflow.variants import Variant
+
+PATHS = Paths("results")
+STAGES = ("split", "train", "signals", "infer")
+
+
+def targets_with(**studies: Any) -> Targets:
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    raw["studies"] = {name: {"dataset": "digits", **study} for name, study in studies.items()}
+    config = read_config(raw)
+    return Targets(config, PATHS, read_points(raw, config))
+
+
+def names(targets: Targets, variant: Variant) -> dict[str, str]:
+    found = {stage: targets.variants.names(stage, variant) for stage in STAGES}
+    return {stage: name["dataset" if stage == "split" else "run"] for stage, name in found.items()}
+
+
+def variants(targets: Targets, study: str) -> dict[str, list[Variant]]:
+    """By run, one for each point."""
+    of_points = targets.variants.of_studies[study]
+    return {own[0].run: list(own) for own in zip(*of_points, strict=True)}
+
+
+def test_what_a_point_leaves_as_it_is_is_the_runs_own():
+    targets = targets_with(a={"vary": {"threat_model.epsilon": [0.1, 0.05]}, "runs": ["natural", "pgd"]})
+    of_runs = variants(targets, "a")
+    for run in ("natural", "pgd"):
+        assert names(targets, of_runs[run][0]) == {"split": "digits", "train": run, "signals": run, "infer": run}
+    natural, pgd = (names(targets, of_runs[run][1]) for run in ("natural", "pgd"))
+    assert (natural["split"], natural["train"]) == ("digits", "natural")
+    assert natural["signals"].startswith("natural@")
+    assert natural["infer"].startswith("natural@")
+    assert pgd["split"] == "digits"
+    assert len({pgd[stage] for stage in ("train", "signals", "infer")}) == 3
+
+
+def test_points_of_several_studies_share_what_is_equal():
+    vary = {"threat_model.epsilon": [0.03, 0.05]}
+    targets = targets_with(
+        a={"vary": vary, "runs": ["pgd"]}, b={"vary": {"threat_model.epsilon": [0.05, 0.2]}, "runs": ["pgd"]}
+    )
+    a, b = (variants(targets, study)["pgd"] for study in ("a", "b"))
+    assert names(targets, a[1]) == names(targets, b[0])
+    assert len({names(targets, variant)["infer"] for variant in (*a, *b)}) == 3
+    assert len(targets.study_results("a")) == 2 * 5
+
+
+def test_other_points_change_no_name():
+    """Nor do other studies, other seeds or the order of points."""
+    one = targets_with(a={"vary": {"architecture.width": [4, 8]}, "runs": ["pgd"]})
+    more = targets_with(
+        b={"change": {"training.epochs": 70}},
+        a={"vary": {"architecture.width": [8, 6, 4]}, "runs": ["natural", "pgd"], "seeds": [7]},
+    )
+    there = {name for variant in variants(more, "a")["pgd"] for name in names(more, variant).values()}
+    for variant in variants(one, "a")["pgd"]:
+        assert set(names(one, variant).values()) <= there
+
+
+def test_the_split_is_another_where_members_are():
+    targets = targets_with(a={"change": {"split.max_members": 100}, "runs": ["pgd"]})
+    (variant,) = variants(targets, "a")["pgd"]
+    found = names(targets, variant)
+    assert found["split"].startswith("digits@")
+    assert targets.variants.names("fetch", variant) == {"dataset": "digits", "run": "pgd"}
+    run = found["train"]
+    assert targets.located(PATHS.split, dataset="digits", run=run, seed="3") == (
+        f"results/data/{found['split']}/split_seed3.npz"
+    )
+    assert targets.located(PATHS.records, dataset="digits", run=run) == "results/data/digits/dataset.npz"
+
+
+def test_every_name_leads_to_the_settings_of_its_point():
+    targets = targets_with(a={"vary": {"training.epochs": [70, 80]}, "runs": ["pgd"], "shadow_models": 8})
+    specs = Specs(targets)
+    for variant, epochs in zip(variants(targets, "a")["pgd"], (70, 80), strict=True):
+        for stage in ("train", "signals", "infer", "shadow_train", "shadow_signals"):
+            name = targets.variants.names(stage, variant)["run"]
+            assert specs.train("digits", name, "0")["training"]["epochs"] == epochs
+        assert len(targets.files(PATHS.shadow_models, variant)) == 2 * 5
+        assert specs.infer("digits", targets.variants.names("infer", variant)["run"], "0")["shadow_models"] == 8
+
+
+def test_shadow_models_leave_targets_and_signals_alone():
+    targets = targets_with(a={"runs": ["pgd"], "shadow_models": 8})
+    (variant,) = variants(targets, "a")["pgd"]
+    found = names(targets, variant)
+    assert (found["train"], found["signals"]) == ("pgd", "pgd")
+    assert found["infer"].startswith("pgd@")
+
+
+def test_the_spec_of_a_sweep_names_the_results_of_every_target():
+    targets = targets_with(
+        a={"vary": {"threat_model.epsilon": [0.1, 0.05]}, "runs": ["natural", "pgd"], "seeds": [4, 2]}
+    )
+    spec, files = Specs(targets).sweep("a"), targets.study_results("a")
+    assert [(target["point"], target["run"]) for target in spec["targets"]] == [
+        (f"threat_model.epsilon = {epsilon}", run) for epsilon in (0.1, 0.05) for run in ("natural", "pgd")
+    ]
+    for target, numbers in zip(spec["targets"], spec["files"], strict=True):
+        for seed, number in zip((4, 2), numbers, strict=True):
+            assert f"/{target['run']}" in files[number]
+            assert f"/seed{seed}/" in files[number]
+    assert not spec["is_evaluated_alike"]
+
+
+def test_what_ends_a_training_early_is_only_in_the_end_of_its_checkpoints_name():
+    vary, changes = {"training.stop_after": [10, 20, None]}, {"training.epochs": 70}
+    targets = targets_with(a={"vary": vary, "change": changes, "runs": ["pgd"]})
+    specs = Specs(targets)
+    *short, whole = [
+        specs.checkpoint("digits", targets.variants.names("train", variant)["run"], "0")
+        for variant in variants(targets, "a")["pgd"]
+    ]
+    stem = whole.removesuffix(".pt")
+    assert short == [f"{stem}-after10.pt", f"{stem}-after20.pt"]
+
+
+def test_the_monitor_shares_and_changes_no_training():
+    """A point's radius is the monitor's too, which evaluates and trains nothing; trainings of studies have none."""
+    targets = targets_with(
+        a={"vary": {"threat_model.epsilon": [0.03, 0.05]}, "change": {"architecture.width": 8}, "runs": ["natural"]}
+    )
+    found = {names(targets, variant)["train"] for variant in variants(targets, "a")["natural"]}
+    assert len(found) == 1
+    assert Specs(targets).train("digits", found.pop(), "0")["training"]["monitor"] is None
+    assert Specs(targets).train("digits", "natural", "0")["training"]["monitor"] is not None
