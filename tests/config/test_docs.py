@@ -13,7 +13,7 @@ from helpers import ROOT
 from robustmia.config.docs import configuration_page, editor_schema
 from robustmia.config.schema import Config
 
-FILES = [ROOT / "config.yaml", *sorted((ROOT / "configs").glob("*.yaml"))]
+FILES = [ROOT / "config.yaml", *sorted((ROOT / "configs").rglob("*.yaml"))]
 
 
 def test_the_configuration_page_is_in_step():

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from helpers import ROOT
 from robustmia.config.reading import read_config
@@ -79,10 +80,39 @@ def test_values_are_written_as_in_yaml():
     ]
 
 
+@pytest.mark.parametrize("files", [["studies"], ["cifar10", "yale", "paper/studies"]])
+def test_the_studies_that_are_shipped_have_points(files):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for name in files:
+        update_config(raw, yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text()))
+    config = read_config(raw)
+    points = read_points(raw, config)
+    assert list(points) == list(config.studies)
+    assert {study.kind for study in config.studies.values()} == {"sweep", "transfer", "outputs", "sensitivity"}
+    for name, study in config.studies.items():
+        if study.kind == "sweep":
+            assert (
+                len({point.settings.model_dump_json() for point in points[name]})
+                == len(points[name])
+                > 2 - (name == "verifiable")
+            )
+
+
 BAD = {
     "data set": ({"dataset": "mnist"}, "studies.mine.dataset", "no data set 'mnist'"),
     "run": ({"runs": ["pgdd"]}, "studies.mine.runs", "no run 'pgdd'"),
-    "kind": ({"kind": "sweeep"}, "studies.mine", "'sweeep'"),
+    "kind": ({"kind": "sweeep"}, "studies.mine.kind", "'sweeep'"),
+    "seed twice": ({"seeds": [1, 1]}, "studies.mine.seeds", "twice"),
+    "value of every run": (
+        {"change": {"architecture.width": {"a": 1}}},
+        "architecture.width",
+        "it should be a whole number",
+    ),
+    "norm that bounds lack": (
+        {"vary": {"threat_model.norm": ["l2"]}, "runs": ["pgd"]},
+        "signals.verified.norm",
+        "'linf'",
+    ),
     "key of the study": ({"varry": {}}, "studies.mine.varry", "vary"),
     "key of the data set": ({"vary": {"threat_model.epsilom": [1]}}, "threat_model.epsilom", "did you mean"),
     "key of a method": ({"vary": {"method.betta": [1]}}, "method.betta", "no method of these runs has this setting"),

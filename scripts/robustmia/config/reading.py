@@ -39,6 +39,8 @@ EXPECTED = {
 }
 """What should have been given, by pydantic's type of error, where its own words do not say it well."""
 
+INHERITED_NAMES = {"architecture": NETWORKS, "optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+
 
 def read_config(raw: dict[str, Any]) -> Config:
     """Check a configuration.
@@ -212,7 +214,8 @@ def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str
     if kind == "missing":
         return f"config: {key}: missing; add it (docs/configuration.md says what it is)"
     if kind == "union_tag_invalid":
-        where = key if path[-1] == context["tag"] else f"{key}.name"
+        told_by = context["discriminator"].strip("'")
+        where = key if path[-1] == context["tag"] else f"{key}.{told_by}"
         return f"config: {where}: unknown name {_shown(context['tag'])}; use one of {context['expected_tags']}"
     if kind == "union_tag_not_found":
         return f"config: {key}: needs a name; give it as {path[-1]}: {{name: ...}}"
@@ -248,7 +251,10 @@ def _path_in(raw: Any, location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         inside = part in here if isinstance(here, dict) else isinstance(here, list | tuple) and part in range(len(here))
         tags = (here.get("name"), here.get("kind", "sweep")) if isinstance(here, dict) else ()
-        tag = isinstance(here, dict) and part in (*tags, *path[-1:])  # signals are named by their key
+        inherited = (
+            INHERITED_NAMES.get(path[-1], ()) if path else ()
+        )  # of a group whose name a run leaves to its data set
+        tag = isinstance(here, dict) and part in (*tags, *inherited, *path[-1:])  # signals are named by their key
         if part == "[key]" or str(part).startswith("<") or (tag and not inside):
             continue
         path.append(str(part))

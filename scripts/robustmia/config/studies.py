@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any
@@ -92,8 +93,11 @@ def _settings(raw: dict[str, Any], name: str, dataset: dict[str, Any], where: st
     try:
         return read_config(raw | {"studies": {}, "audits": {}, "datasets": {name: dataset}}).datasets[name]
     except UserError as error:
-        lines = [line.removeprefix("config: ") for line in str(error).splitlines()]
-        raise UserError("\n".join(f"{where}: {line}" for line in lines)) from None
+        lines = {re.sub(r"\.runs\.[^.]+\.", ".", line): line for line in reversed(str(error).splitlines())}
+        said = [
+            f"{where}: {line.removeprefix('config: ')}" for line in reversed(lines.values())
+        ]  # of all runs alike, once
+        raise UserError("\n".join(said)) from None
 
 
 def _changed(dataset: dict[str, Any], changes: Changes, where: str) -> dict[str, Any]:

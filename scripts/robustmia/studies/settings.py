@@ -39,6 +39,13 @@ class Study(Settings):
         None, description="as at the top level, which an empty value stands for"
     )
 
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if seeds is not None and len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is given twice")
+        return seeds
+
     @field_validator("shadow_models")
     @classmethod
     def _enough(cls, count: int | None) -> int | None:
