@@ -3,7 +3,7 @@
 from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia.reporting.figures.base import FigureData
+    from robustmia.reporting.figures.data import FigureData
     from robustmia.reporting.figures.style import save, style
     from robustmia.settings import instantiate
 

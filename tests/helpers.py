@@ -31,6 +31,7 @@ WORKFLOW = ("Snakefile", "config.yaml", "configs", "rules", "scripts", "envs", "
 SHARED_VARIABLE = "ROBUSTMIA_SHARED"
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
 SMOKE = ("--configfile", "configs/smoke.yaml")
+STUDIES = ("studies", *SMOKE, "studies.yaml")
 SHADOW_RUNS = ("natural", "pgd", "ibp")
 SMALL = {"name": "small_cnn", "width": 4}
 AUDITED = {"dataset": None, "run": "theirs", "method": "audited", "seed": None}

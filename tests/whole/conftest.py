@@ -11,7 +11,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from helpers import SHADOW_RUNS, SMALL, SMOKE, Workflow, at, checkpoint, theirs
+from helpers import ROOT, SHADOW_RUNS, SMALL, SMOKE, STUDIES, Workflow, at, checkpoint, theirs
 from robustmia.config.registry import METHODS, SIGNALS
 
 # Written into every Python process of these runs: which of our modules it ended up with, by the rule's script.
@@ -86,6 +86,17 @@ def shadow(finished_run: Callable[[str, Prepare], Workflow]) -> Workflow:
         return *SMOKE, "shadow.yaml"
 
     return finished_run("shadow", prepare)
+
+
+@pytest.fixture(scope="session")
+def studied(finished_run: Callable[[str, Prepare], Workflow]) -> Workflow:
+    """The studies of `studies.yaml`."""
+
+    def prepare(folder: Path) -> tuple[str, ...]:
+        shutil.copy2(ROOT / "tests" / "whole" / STUDIES[-1], folder)
+        return STUDIES
+
+    return finished_run("studied", prepare)
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers import ROOT, SMOKE, Workflow
+from helpers import ROOT, SMOKE, STUDIES, Workflow
 from robustmia.inference.over_seeds import measure
 from robustmia.inference.record_results import RecordResults
 from robustmia.studies.transfer import ATTACKS
 
-FILE = "studies.yaml"
-ARGUMENTS = ("studies", *SMOKE, FILE)
+FILE = STUDIES[-1]
 KINDS = {
     "sweep": "sweep",
     "grid": "sweep",
@@ -24,17 +23,6 @@ KINDS = {
     "matrix": "transfer",
     "answers": "outputs",
 }
-
-
-@pytest.fixture(scope="session")
-def studied(finished_run: Callable[..., Workflow]) -> Workflow:
-    """The studies of `studies.yaml`."""
-
-    def prepare(folder: Path) -> tuple[str, ...]:
-        (folder / FILE).write_text((ROOT / "tests" / "whole" / FILE).read_text())
-        return ARGUMENTS
-
-    return finished_run("studied", prepare)
 
 
 def folder_of(workflow: Workflow, study: str) -> Path:
@@ -62,7 +50,7 @@ def test_every_study_has_its_table_page_and_figure(studied):
         assert "| " in (folder / "study.md").read_text()
     assert "adversarial margin" in (folder.parent / "explanation.md").read_text()
     assert (folder.parent / "explanation.png").read_bytes().startswith(b"\x89PNG")
-    assert studied.planned(*ARGUMENTS) == set()
+    assert studied.planned(*STUDIES) == set()
 
 
 def test_points_share_what_is_equal(studied):

@@ -18,6 +18,7 @@ import yaml
 
 from helpers import ROOT, SHADOW_RUNS, SMOKE, Workflow, theirs
 from robustmia.config.registry import COLUMNS, FIGURES, METHODS, NETWORKS, SIGNALS, SOURCES, STRATEGIES
+from robustmia.studies.settings import OF_OUTPUTS, TRANSFERRED
 from robustmia.workflow.code_digest import used_modules
 
 RUNS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp")
@@ -475,7 +476,7 @@ def test_audits_run_through_the_workflow(audited):
 # ---------------------------------------------------------------- the modules that a digest covers
 
 
-def test_the_digest_of_each_script_covers_what_it_imports(smoke, shadow, audited, trace):
+def test_the_digest_of_each_script_covers_what_it_imports(smoke, shadow, audited, studied, trace):
     """Modules that a job really imported, against those its digest is made of: neither more nor fewer."""
     packages = {".".join(path.parent.relative_to(ROOT / "scripts").parts) for path in PACKAGE.rglob("__init__.py")}
     imported: dict[str, set[str]] = {}
@@ -500,6 +501,14 @@ def test_the_digest_of_each_script_covers_what_it_imports(smoke, shadow, audited
         "audit_infer": [*modules_of["strategy"], *modules_of["column"]],
         "audit_checkpoint": [*modules_of["signal"], *networks],
         "figure": figures,
+        "boundary": networks,
+        "retrain": [
+            *(METHODS[run].partition(":")[0] for run in ("natural", "pgd")),
+            *training,
+            *modules_of["signal"][:2],
+        ],
+        "transfer": [STRATEGIES[name].partition(":")[0] for name in TRANSFERRED],
+        "outputs": [STRATEGIES[name].partition(":")[0] for name in OF_OUTPUTS],
     }
     scripts = {path.stem for path in (smoke.folder / "scripts").glob("*.py")}
     assert set(imported) == scripts

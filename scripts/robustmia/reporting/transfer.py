@@ -33,7 +33,7 @@ def transfer_text(losses: pd.DataFrame, seeds: int) -> list[str]:
 
 
 def _of_attack(row: dict, seeds: int) -> str:
-    shown = f" {row['shown']} of {row['pairs']} differences have an interval below 0." if seeds > 1 else ""
+    shown = f" Intervals of {row['shown']} of the {row['pairs']} differences lie below 0." if seeds > 1 else ""
     worst = f"The largest loss, {100 * row['worst']:.1f} points, is that of shadow models of {spaced(row['worst_shadow'])} against {spaced(row['worst_target'])}."
     return (
         f"{row['attack']}: {100 * row['known']:.1f} % with shadow models of the target's own kind, {100 * row['unknown']:.1f} % with others, a loss of "

@@ -9,11 +9,12 @@ import torch
 
 from robustmia.data.records import Records
 from robustmia.data.split import Split
-from robustmia.models.device import derive_seed, generator_for, to_device, to_pixels
+from robustmia.models.device import derive_seed
 from robustmia.models.engine import Engine
 from robustmia.models.networks.base import build_network
 from robustmia.settings import instantiate
 from robustmia.signals.base import Signal
+from robustmia.signals.target_model import TargetModel
 from robustmia.training.loop import StateKeeper
 from robustmia.training.many import train_many
 
@@ -43,20 +44,17 @@ def retrain(
     specs = {model: spec | {"seed": derive_seed(spec["seed"], purpose, model)} for model in spec["models"]}
     splits = {model: _without(split, chosen[model]) if spec["leaves_out"] else split for model in spec["models"]}
     trained = train_many(specs, splits, records, checkpoint, device, name, spec["train_batched"])
-    images, labels = to_device(records, chosen, device)
-    pixels, engine = to_pixels(images), Engine(**spec["engine"])
     signals: dict[str, Signal] = {name: instantiate(settings) for name, settings in spec["signals"].items()}
     logits: dict[str, list[np.ndarray]] = {name: [] for name in signals}
+    asked = Split(chosen, chosen[:1], split.shadow_pool)  # of whom the first are wanted
     for model, one in trained.items():
         network = build_network(
             instantiate(spec["architecture"]), records.image_shape, len(records.class_names), seed=0
         )
         network.load_state_dict(one.weights)
-        network = engine.place(network, device, records.image_shape).eval()
-        for name, signal in signals.items():
-            generator = generator_for(device, specs[model]["seed"], "signal", name)
-            with torch.no_grad():
-                logits[name].append(signal.logits(network, pixels, labels, generator).cpu().numpy())
+        target = TargetModel(network, records, asked, device, specs[model]["seed"], engine=Engine(**spec["engine"]))
+        for signal, settings in signals.items():
+            logits[signal].append(target.logits(settings).members)
     return {name: np.array(of_models) for name, of_models in logits.items()}, [
         one.checkpoint for one in trained.values()
     ]

@@ -22,7 +22,8 @@ from robustmia.config.registry import FIGURES
 from robustmia.data.records import Records
 from robustmia.files.signals import Examples, save_signals
 from robustmia.files.tables import write_table
-from robustmia.reporting.figures.base import Figure, FigureData
+from robustmia.reporting.figures.base import Figure
+from robustmia.reporting.figures.data import FigureData
 from robustmia.reporting.figures.style import ending, save, shortened, style
 from robustmia.reporting.tables import leakage_and_gap
 

@@ -1,13 +1,10 @@
-"""What a figure is: its settings, the files that it is drawn from, and a function that draws it.
+"""What a figure is: its settings, and a function that draws it from files.
 
 Figure modules import matplotlib inside their functions only, so that the Snakefile can read their settings without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, field_validator
@@ -15,48 +12,12 @@ from pydantic import Field, field_validator
 from robustmia.settings import Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
-    from robustmia.data.records import Records
-    from robustmia.files.signals import Examples
+    from robustmia.reporting.figures.data import FigureData
 
 Inches = Annotated[float, Field(ge=1.0, le=50.0)]
 PALETTES = ("deep", "muted", "bright", "pastel", "dark", "colorblind")
-
-
-@dataclass(frozen=True)
-class FigureData:
-    """The files of one data set that a figure is drawn from, read when they are asked for."""
-
-    runs: Sequence[str]
-    """Names of the runs, in order."""
-    table_path: str | None = None
-    records_path: str | None = None
-    examples_paths: Sequence[str] = ()
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """The CSV that `Figure.table` names."""
-        from robustmia.files.tables import read_table
-
-        assert self.table_path is not None
-        return read_table(self.table_path)
-
-    @cached_property
-    def records(self) -> Records:
-        """All records, for a figure that shows images."""
-        from robustmia.data.records import Records
-
-        assert self.records_path is not None
-        return Records.load(self.records_path)
-
-    @cached_property
-    def examples(self) -> dict[str, Examples]:
-        """Perturbed images of the first seed, by run."""
-        from robustmia.files.signals import Examples
-
-        return {run: Examples.load(path) for run, path in zip(self.runs, self.examples_paths, strict=True)}
 
 
 class Figure(Settings):

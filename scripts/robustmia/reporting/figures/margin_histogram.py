@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from robustmia.reporting.figures.base import Figure, FigureData, Inches
+from robustmia.reporting.figures.base import Figure, Inches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
+
+    from robustmia.reporting.figures.data import FigureData
 
 
 class MarginHistogram(Figure):

@@ -1,0 +1,41 @@
+"""The files that figures of a data set are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from robustmia.data.records import Records
+from robustmia.files.signals import Examples
+from robustmia.files.tables import read_table
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """The files of one data set that a figure is drawn from, read when they are asked for."""
+
+    runs: Sequence[str]
+    """Names of the runs, in order."""
+    table_path: str | None = None
+    records_path: str | None = None
+    examples_paths: Sequence[str] = ()
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The CSV that `Figure.table` names."""
+        assert self.table_path is not None
+        return read_table(self.table_path)
+
+    @cached_property
+    def records(self) -> Records:
+        """All records, for a figure that shows images."""
+        assert self.records_path is not None
+        return Records.load(self.records_path)
+
+    @cached_property
+    def examples(self) -> dict[str, Examples]:
+        """Perturbed images of the first seed, by run."""
+        return {run: Examples.load(path) for run, path in zip(self.runs, self.examples_paths, strict=True)}
