@@ -87,6 +87,16 @@ def test_a_private_training_says_what_it_spent(tmp_path, method):
     assert history.privacy_epsilon.tolist() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("method", ["natural", "pgd"])
+def test_steps_that_drew_no_image_are_steps_of_noise(tmp_path, method):
+    """Of 50 steps an epoch with one image each on average, a third are empty."""
+    training = trainer(tiny_spec(method, NETWORK, batch_size=1, privacy={"noise_multiplier": 1.0}), tmp_path / "c.pt")
+    assert any(not len(batch.labels) for batch in training.batches.epoch(0, 0, []))
+    model, history = training.run()
+    assert history.loss.notna().all()
+    assert all(weight.isfinite().all() for weight in model.parameters())
+
+
 def test_batch_norm_is_refused():
     network = build_network(WideResNet(name="wide_resnet", depth=10, width=1), (1, 8, 8), 3, seed=0)
     with pytest.raises(UserError, match="batch norm"):

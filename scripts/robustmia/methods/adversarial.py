@@ -44,9 +44,9 @@ class AdversarialMethod(BallMethod, PerturbationSettings):
             return 0.0
         from torch.nn.functional import cross_entropy
 
-        from robustmia.models.ensemble import models_in
+        from robustmia.models.ensemble import shares_of
 
-        losses = cross_entropy(logits, labels, reduction="none").unflatten(0, (models_in(model), -1))
+        losses = shares_of(model, cross_entropy(logits, labels, reduction="none"))
         return self.loss_variance * losses.var(dim=1).mean()
 
     def perturb(

@@ -89,6 +89,12 @@ def models_in(model: nn.Module) -> int:
     return model.models if isinstance(model, Ensemble) else 1
 
 
+def shares_of(model: nn.Module, tensor: Tensor) -> Tensor:
+    """[M B, ...] as [M, B, ...], a share for each network; B may be 0."""
+    models = models_in(model)
+    return tensor.unflatten(0, (models, len(tensor) // models))
+
+
 def for_each(model: nn.Module, function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """function(network, *tensors), for each network of an ensemble with its share of the tensors, one after the other.
 
@@ -100,21 +106,20 @@ def for_each(model: nn.Module, function: Callable[..., Tensor], *tensors: Tensor
 
 def mean_of_each(model: nn.Module, values: Tensor) -> Tensor:
     """The mean of all values [M B, ...] of each network's share, in a shape that goes with them."""
-    shares = values.unflatten(0, (models_in(model), -1))
+    shares = shares_of(model, values)
     means = shares.mean(tuple(range(1, shares.dim())), keepdim=True)
     return means.expand(*shares.shape[:2], *means.shape[2:]).flatten(0, 1)
 
 
 def split_each(model: nn.Module, tensor: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The first so many of each network's share, and the rest of each."""
-    shares = tensor.unflatten(0, (models_in(model), -1))
+    shares = shares_of(model, tensor)
     return shares[:, :count].flatten(0, 1), shares[:, count:].flatten(0, 1)
 
 
 def join_each(model: nn.Module, first: Tensor, rest: Tensor) -> Tensor:
     """What `split_each` split."""
-    parts = [part.unflatten(0, (models_in(model), -1)) for part in (first, rest) if len(part)]
-    return torch.cat(parts, 1).flatten(0, 1)
+    return torch.cat([shares_of(model, first), shares_of(model, rest)], 1).flatten(0, 1)
 
 
 def clip_gradients(model: nn.Module, most: float) -> None:

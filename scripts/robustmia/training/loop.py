@@ -170,7 +170,8 @@ class Trainer:
                 with fast_arithmetic(self.model):
                     step = self.method.loss(self.model, batch.images, batch.labels, progress, batch.generator)
                 at.learning_rate = self._descend(step, progress, batch.generator)
-            at.losses.append(step.loss.detach())
+            # A step of private training may have drawn no image: it has no loss, and takes a step of noise.
+            at.losses.append(step.loss.detach() if len(batch.labels) else torch.zeros((), device=self.device))
             for kind in KINDS:
                 at.counts[kind] += count_correct(getattr(step, kind))
             at.steps += 1
