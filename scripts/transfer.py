@@ -21,8 +21,10 @@ with job(snakemake):
     from robustmia.studies.transfer import Knowledge, attack_with, losses, transfer_table
 
     spec, inputs = snakemake.params.spec, snakemake.input
-    files = {Knowledge(kind["point"], kind["run"]): kind["files"] for kind in spec["kinds"]}
+    files = {Knowledge(kind["point"], kind["run"], kind["other_records"]): kind["files"] for kind in spec["kinds"]}
     attacks = load_attacks(spec["strategies"], AttackSettings(**spec["attacks"]))
+    labels = Records.load(inputs.records).labels
+    pairs = len(files) * sum(not kind.other_records for kind in files)
     done = 0
 
     def results_of(shadow, target):
@@ -33,13 +35,15 @@ with job(snakemake):
             split = Split.load(inputs.split[of_target["split"][0]])
             rows = np.concatenate([split.members, split.nonmembers])
             signals = load_signals([inputs.signals[number] for number in of_target["signals"]])
-            shadows = ShadowSignals.load([inputs.shadows[number] for number in of_shadow["shadows"]], rows)
-            results.append(attack_with(signals, rows, shadows, attacks))
+            shadows = ShadowSignals.load(
+                [inputs.shadows[number] for number in of_shadow["shadows"]], np.arange(len(labels))
+            )
+            results.append(attack_with(signals, rows, shadows, labels, attacks))
         done += 1
-        report_progress("attacks", done, len(files) ** 2, "pairs")
+        report_progress("attacks", done, pairs, "pairs")
         return results
 
-    table = transfer_table(results_of, list(files), len(Records.load(inputs.records).labels))
+    table = transfer_table(results_of, list(files), len(labels))
     write_table(table, snakemake.output.csv)
     found = losses(table)
     words = "\n\n".join(transfer_text(found, int(table.seeds.max())))

@@ -13,7 +13,16 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from robustmia.errors import escape_control_characters
 
@@ -30,6 +39,11 @@ def _ratio(value: Any) -> Any:
         except (ValueError, ZeroDivisionError):
             return value
     return value
+
+
+def _name_of_number(value: Any) -> Any:
+    """A whole number as a name: YAML has one where digits are meant."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _expanded(path: Path) -> Path:
@@ -55,6 +69,8 @@ LayerSize = Annotated[int, Field(ge=1, le=10_000)]
 Length = Annotated[float, BeforeValidator(_ratio, json_schema_input_type=float | str), Field(ge=0.0)]
 """A length in pixel values, 0 or more; a text such as "8/255" is a ratio."""
 PositiveLength = Annotated[float, BeforeValidator(_ratio, json_schema_input_type=float | str), Field(gt=0.0)]
+ClassName = Annotated[str, Field(min_length=1), BeforeValidator(_name_of_number, json_schema_input_type=str | int)]
+"""The name of a class, which may be a number."""
 FilePath = Annotated[Path, AfterValidator(_expanded)]
 """A path in which `~` and environment variables are filled in."""
 Norm = Literal["linf", "l2"]
@@ -162,8 +178,19 @@ class SplitSettings(Settings):
         None, description="at most this many non-members; the others go to the shadow pool"
     )
 
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2)] | None = Field(
+        None, description="members and non-members are of these classes alone; records of others go to the shadow pool"
+    )
+
     @model_validator(mode="after")
     def _one_rule(self) -> SplitSettings:
         if self.member_fraction is not None and self.members_per_class is not None:
             raise ValueError("give member_fraction or members_per_class, not both")
         return self
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if classes is not None and len(set(classes)) < len(classes):
+            raise ValueError("a class is given twice")
+        return classes

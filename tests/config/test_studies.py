@@ -102,6 +102,12 @@ BAD = {
     "data set": ({"dataset": "mnist"}, "studies.mine.dataset", "no data set 'mnist'"),
     "run": ({"runs": ["pgdd"]}, "studies.mine.runs", "no run 'pgdd'"),
     "kind": ({"kind": "sweeep"}, "studies.mine.kind", "'sweeep'"),
+    "other records where there are none": (
+        {"kind": "transfer", "shadow_models": 8, "other_records": True},
+        "studies.mine.other_records",
+        "split.max_nonmembers",
+    ),
+    "class twice": ({"change": {"split.classes": [1, 1]}}, "split.classes", "a class is given twice"),
     "seed twice": ({"seeds": [1, 1]}, "studies.mine.seeds", "twice"),
     "value of every run": (
         {"change": {"architecture.width": {"a": 1}}},

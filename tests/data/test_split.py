@@ -48,6 +48,20 @@ def test_a_data_sets_own_sets_are_used(digits):
     assert len(split.shadow_pool) == 100
 
 
+def test_records_of_other_classes_go_to_the_shadow_pool(digits):
+    settings = SplitSettings(member_fraction=0.5, classes=[3, "7"], max_members=100)
+    split, of_all = draw_split(digits, settings, seed=4), draw_split(digits, SplitSettings(member_fraction=0.5), seed=4)
+    wanted = np.isin(digits.labels, [3, 7])
+    assert wanted[split.members].all()
+    assert wanted[split.nonmembers].all()
+    assert len(split.members) == 100
+    rows = np.concatenate([split.members, split.nonmembers, split.shadow_pool])
+    assert sorted(rows.tolist()) == list(range(1797))
+    assert set(split.nonmembers) == {row for row in of_all.nonmembers if wanted[row]}
+    with refused("split.classes", "no class '11'", "0, 1, 2"):
+        draw_split(digits, SplitSettings(member_fraction=0.5, classes=[3, 11]), seed=0)
+
+
 def test_splits_that_cannot_be_drawn_are_named(digits):
     with refused("split", "class '8'", "174 images", "members_per_class"):
         draw_split(digits, SplitSettings(members_per_class=174), seed=0)

@@ -7,7 +7,10 @@ import logging
 import numpy as np
 import pytest
 
+from helpers import refused
 from robustmia.data.records import Records
+from robustmia.data.split import draw_split
+from robustmia.settings import SplitSettings
 from robustmia.shadow.naming import shadow_spec
 from robustmia.shadow.split import possible_members, shadow_split, shadow_splits
 
@@ -44,8 +47,7 @@ def test_every_seed_has_other_shadow_models():
 
 
 def of_target(split: dict, models: int, **more: int) -> dict:
-    nothing = dict.fromkeys(("member_fraction", "members_per_class", "max_members", "max_nonmembers"))
-    return {"models": list(range(models)), "split": nothing | split, "seed": 0, **more}
+    return {"models": list(range(models)), "split": SplitSettings(**split).model_dump(), "seed": 0, **more}
 
 
 def faces() -> Records:
@@ -72,3 +74,30 @@ def test_too_few_to_share_out_the_records_have_the_nearest_number_and_say_so(cap
     assert np.bincount(left_out, minlength=2414).min() == 2
     assert possible_members(60_000, 1000, 8) == 15_000
     assert possible_members(1797, 898, 6) == 898
+
+
+def test_shadow_models_of_other_records_have_none_of_the_targets():
+    settings = {"members_per_class": 20, "max_members": 700, "max_nonmembers": 700}
+    spec = of_target(settings, 8, shadow_models=8, other_records=True) | {"seed": 5}
+    target = draw_split(faces(), SplitSettings(**settings), seed=5)
+    splits = shadow_splits(spec, faces())
+    members = np.concatenate([split.members for split in splits.values()])
+    nonmembers = np.concatenate([split.nonmembers for split in splits.values()])
+    assert set(members) == set(nonmembers) == set(target.shadow_pool)
+    assert min(np.bincount(rows, minlength=2414)[target.shadow_pool].min() for rows in (members, nonmembers)) >= 2
+    assert len({tuple(split.members) for split in splits.values()}) == 8
+
+
+def test_shadow_models_of_a_target_of_some_classes_are_of_these_alone():
+    splits = shadow_splits(of_target({"member_fraction": 0.5, "classes": ["3", "4"]}, 8), faces())
+    rows = np.flatnonzero(np.isin(faces().labels, (3, 4)))
+    for split in splits.values():
+        assert np.array_equal(np.sort(np.concatenate([split.members, split.nonmembers])), rows)
+        assert len(split.members) == len(
+            draw_split(faces(), SplitSettings(member_fraction=0.5, classes=[3, 4]), 0).members
+        )
+
+
+def test_too_few_other_records_are_refused():
+    with refused("the split leaves 0 records", "max_nonmembers"):
+        shadow_splits(of_target({"member_fraction": 0.5}, 8, shadow_models=8, other_records=True), faces())

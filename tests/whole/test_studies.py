@@ -21,6 +21,7 @@ KINDS = {
     "points": "sweep",
     "alone": "sensitivity",
     "matrix": "transfer",
+    "records": "transfer",
     "answers": "outputs",
 }
 
@@ -88,10 +89,21 @@ def test_on_its_diagonal_a_transfer_is_the_shadow_attack_itself(studied):
     ]
     with_shadows = [part for part in found if "adversarial/lira_online" in part.attacks]
     assert len(with_shadows) == 2
-    for attack, key in ATTACKS.items():
+    for attack, (key, *_) in ATTACKS.items():
         expected = sorted(measure(part, key).value for part in with_shadows)
         diagonal = sorted(table.loc[attack, run, run]["mean"] for run in raw["runs"])
         assert diagonal == pytest.approx(expected, abs=1e-12), attack
+
+
+def test_shadow_models_of_other_records_and_classes_attack_by_thresholds_and_offline(studied):
+    table = pd.read_csv(folder_of(studied, "records") / "transfer.csv")
+    assert set(table.target) == {"pgd, ten classes", "pgd, five classes"}
+    other = table[table.other_records]
+    assert set(zip(other.target, other.shadow, strict=True)) >= {
+        (f"pgd, {classes} classes", f"pgd, {classes} classes, other records") for classes in ("ten", "five")
+    }
+    assert set(other.strategy) == {"lira_offline", "rmia_offline", "I_A", "I_B", "I_T_shadow"}
+    assert set(other.attack) == set(ATTACKS)
 
 
 def test_a_new_point_or_seed_computes_itself_alone(studied):

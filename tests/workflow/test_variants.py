@@ -140,3 +140,29 @@ def test_the_monitor_shares_and_changes_no_training():
     assert len(found) == 1
     assert Specs(targets).train("digits", found.pop(), "0")["training"]["monitor"] is None
     assert Specs(targets).train("digits", "natural", "0")["training"]["monitor"] is not None
+
+
+def test_shadow_models_of_other_records_are_others_of_the_same_targets():
+    targets = targets_with(
+        a={
+            "kind": "transfer",
+            "runs": ["pgd"],
+            "shadow_models": 8,
+            "other_records": True,
+            "change": {"split.max_members": 400},
+        }
+    )
+    ((own, other),) = targets.variants.of_studies["a"]
+    assert (own.other_records, other.other_records) == (False, True)
+    for stage in ("train", "signals"):
+        assert targets.variants.names(stage, own) == targets.variants.names(stage, other)
+    for stage in ("shadow_train", "shadow_signals"):
+        name = targets.variants.names(stage, other)["run"]
+        assert name != targets.variants.names(stage, own)["run"]
+        spec = getattr(Specs(targets), stage)(
+            "digits", name, "0", "0", *(["benign"] if stage == "shadow_signals" else [])
+        )
+        assert (spec["other_records"], spec["shadow_models"]) == (True, 8)
+    kinds = Specs(targets).transfer("a")["kinds"]
+    assert [kind["other_records"] for kind in kinds] == [False, True]
+    assert [files["split"] for files in kinds[0]["files"]] == [files["split"] for files in kinds[1]["files"]]

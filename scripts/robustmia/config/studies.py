@@ -77,7 +77,19 @@ def _points(raw: dict[str, Any], name: str, study: Study, config: Config) -> lis
         points.append(Point(point, changes, _settings(raw, study.dataset, changed, given)))
     if isinstance(study, Transfer):
         _require_one_source(points, where)
+    if isinstance(study, Transfer) and study.other_records:
+        _require_other_records(points, where)
     return points
+
+
+def _require_other_records(points: list[Point], where: str) -> None:
+    for point in points:
+        split = point.settings.split
+        if not (split.max_members or split.max_nonmembers or split.classes):
+            raise UserError(
+                f"{where}.other_records: all records are members or non-members{f' at point {point.name}' if point.name else ''}; set "
+                "split.max_members and split.max_nonmembers, or split.classes, under change or points"
+            )
 
 
 def _require_one_source(points: list[Point], where: str) -> None:

@@ -42,21 +42,43 @@ def draw_split(records: Records, settings: SplitSettings, seed: int) -> Split:
     and 50 members of each class give the sequence of labels of the authors' released files.
 
     Raises:
-        UserError: a class has too few images, or the data set has no training set of its own and no rule is given.
+        UserError: a class has too few images, there is no such class, or the data set has no training set of its own and no rule is given.
     """
     random = np.random.RandomState(seed)
     if settings.member_fraction is None and settings.members_per_class is None:
         candidates = _own_sets(records)
     else:
         candidates = _stratified_sets(records, settings, random)
-    members, nonmembers = (random.permutation(rows) for rows in candidates)
+    shuffled = [random.permutation(rows) for rows in candidates]
+    is_chosen = in_classes(records, settings.classes)
+    members, nonmembers = (rows[is_chosen[rows]] for rows in shuffled)
     if min(len(members), len(nonmembers)) < 2:
         raise UserError(
             f"datasets.*.split: {len(members)} members and {len(nonmembers)} non-members; at least 2 of each are needed"
         )
     kept_members, rest_members = np.split(members, [settings.max_members or len(members)])
     kept_nonmembers, rest_nonmembers = np.split(nonmembers, [settings.max_nonmembers or len(nonmembers)])
-    return Split(kept_members, kept_nonmembers, np.concatenate([rest_members, rest_nonmembers]))
+    return Split(
+        kept_members,
+        kept_nonmembers,
+        np.concatenate([rest_members, rest_nonmembers, *(rows[~is_chosen[rows]] for rows in shuffled)]),
+    )
+
+
+def in_classes(records: Records, classes: tuple[str, ...] | None) -> np.ndarray:
+    """Which records are of some classes, by their names, bool [N]; None: of any.
+
+    Raises:
+        UserError: the data set has no such class.
+    """
+    if classes is None:
+        return np.ones(len(records.labels), bool)
+    for name in classes:
+        if name not in records.class_names:
+            raise UserError(
+                f"datasets.*.split.classes: there is no class {name!r}; the classes are {', '.join(records.class_names)}"
+            )
+    return np.isin(records.labels, [records.class_names.index(name) for name in classes])
 
 
 def _own_sets(records: Records) -> tuple[np.ndarray, np.ndarray]:

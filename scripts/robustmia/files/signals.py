@@ -126,6 +126,10 @@ class ShadowSignals:
         """Write one compressed `.npz`."""
         save_arrays(path, {**self.logits, "in_mask": self.in_mask})
 
+    def of(self, rows: np.ndarray) -> ShadowSignals:
+        """Those of some records, by their places here."""
+        return ShadowSignals({name: logits[:, rows] for name, logits in self.logits.items()}, self.in_mask[:, rows])
+
     @classmethod
     def load(cls, paths: Sequence[str], rows: np.ndarray) -> ShadowSignals | None:
         """Put the files of all jobs of shadow models together; None if there are none.

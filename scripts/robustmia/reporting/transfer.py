@@ -28,14 +28,33 @@ def transfer_text(losses: pd.DataFrame, seeds: int) -> list[str]:
     return [
         *said,
         "LiRA and RMIA: area under the ROC curve; thresholds and the classifier: balanced accuracy. Chance is 50 %. On the diagonal the shadow "
-        f"models are trained as the target is. Means over {seeds} {'seeds' if seeds > 1 else 'seed'}; {covers}.",
+        f"models are trained as the target is.{_without_records(losses)} Means over {seeds} {'seeds' if seeds > 1 else 'seed'}; {covers}.",
     ]
 
 
 def _of_attack(row: dict, seeds: int) -> str:
+    if row["other_records"]:
+        return _of_other_records(row, seeds)
     shown = f" Intervals of {row['shown']} of the {row['pairs']} differences lie below 0." if seeds > 1 else ""
     worst = f"The largest loss, {100 * row['worst']:.1f} points, is that of shadow models of {spaced(row['worst_shadow'])} against {spaced(row['worst_target'])}."
     return (
         f"{row['attack']}: {100 * row['known']:.1f} % with shadow models of the target's own kind, {100 * row['unknown']:.1f} % with others, a loss of "
         f"{100 * row['lost']:.1f} points on average.{shown} {worst}"
+    )
+
+
+def _of_other_records(row: dict, seeds: int) -> str:
+    shown = f" Intervals of {row['shown']} of the {row['pairs']} differences lie below 0." if seeds > 1 else ""
+    return (
+        f"{row['attack']}: with shadow models of other records {100 * row['unknown']:.1f} %, against {100 * row['known']:.1f} % with shadow models of the "
+        f"target's own kind and of its records among others, a loss of {100 * row['lost']:.1f} points on average.{shown}"
+    )
+
+
+def _without_records(losses: pd.DataFrame) -> str:
+    if not len(losses) or not losses.other_records.any():
+        return ""
+    return (
+        " Shadow models of other records saw none of the target's members and non-members, so that LiRA and RMIA are their offline forms there; a pair "
+        "is left out where shadow models were trained on some of the target's records and not on others."
     )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from robustmia.data.records import Records
+from robustmia.data.split import Split
 from robustmia.files.signals import ShadowSignals
 from robustmia.shadow.naming import shadow_spec, weight_prefix
 from robustmia.shadow.split import shadow_splits
@@ -33,8 +34,10 @@ def shadow_signals(
     logits: dict[str, list[np.ndarray]] = {name: [] for name in signals}
     in_mask = []
     for model, split in shadow_splits(spec, records).items():
-        shadow = TargetModel.load(shadow_spec(spec, model), weights, records, split, device, weight_prefix(model))
-        rows = np.concatenate([split.members, split.nonmembers])
+        all_others = np.setdiff1d(np.arange(len(records.labels)), split.members)
+        asked = Split(split.members, all_others, np.zeros(0, np.int64))
+        shadow = TargetModel.load(shadow_spec(spec, model), weights, records, asked, device, weight_prefix(model))
+        rows = np.concatenate([asked.members, asked.nonmembers])
         in_mask.append(np.isin(np.arange(len(rows)), split.members))
         for name, signal in signals.items():
             sides = shadow.logits(signal)

@@ -8,7 +8,8 @@ import math
 import numpy as np
 
 from robustmia.data.records import Records
-from robustmia.data.split import Split, draw_split
+from robustmia.data.split import Split, draw_split, in_classes
+from robustmia.errors import UserError
 from robustmia.inference.settings import LEAST_OF_A_KIND
 from robustmia.settings import SplitSettings
 
@@ -19,21 +20,37 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
     """The members and non-members of the shadow models that a spec names: as many members as a target has, if possible.
 
     Args:
-        spec: the numbers of the `models`, the target's `split` and `seed`, and `shadow_models`, how many there are in all, where so few may not be
-            able to have so many each.
+        spec: the numbers of the `models`, the target's `split` and `seed`; `shadow_models`, how many there are in all, where so few may not be
+            able to have so many each; `other_records`, if they are drawn from the records that are neither members nor non-members of the target.
         records: of the data set.
+
+    Raises:
+        UserError: there are fewer than 4 records to draw from.
     """
-    target = len(draw_split(records, SplitSettings(**spec["split"]), seed=0).members)  # the same for every seed
-    members = (
-        possible_members(len(records.labels), target, spec["shadow_models"]) if "shadow_models" in spec else target
-    )
-    if members != target:
+    settings = SplitSettings(**spec["split"])
+    target = draw_split(records, settings, spec["seed"])
+    of_classes = np.flatnonzero(in_classes(records, settings.classes))
+    rows = np.sort(target.shadow_pool) if spec.get("other_records") else of_classes
+    if len(rows) < 2 * LEAST_OF_A_KIND:
+        raise UserError(
+            f"shadow models of other records: the split leaves {len(rows)} records that are neither members nor non-members; lower "
+            "split.max_members and split.max_nonmembers"
+        )
+    wanted = len(target.members)
+    members = possible_members(len(rows), wanted, spec["shadow_models"]) if "shadow_models" in spec else wanted
+    if members != wanted:
         logger.warning(
             "shadow models are trained on %d records each, target models on %d: of %d shadow models, two have to be trained on each "
             "record, and two not; a higher number of shadow_models allows more",
-            *(members, target, spec["shadow_models"]),
+            *(members, wanted, spec["shadow_models"]),
         )
-    return {model: shadow_split(records.labels, members, spec["seed"], model) for model in spec["models"]}
+    labels, seed = records.labels[rows], spec["seed"]
+    return {model: _of_rows(shadow_split(labels, members, seed, model), rows) for model in spec["models"]}
+
+
+def _of_rows(split: Split, rows: np.ndarray) -> Split:
+    """The rows of the data set, from numbers that count those drawn from."""
+    return Split(rows[split.members], rows[split.nonmembers], split.shadow_pool)
 
 
 def possible_members(records: int, target_members: int, models: int) -> int:
@@ -45,12 +62,12 @@ def possible_members(records: int, target_members: int, models: int) -> int:
 def shadow_split(labels: np.ndarray, members: int, seed: int, model: int) -> Split:
     """Members and non-members of a shadow model.
 
-    Random orders of all records, in which classes alternate, are put one after the other; model k leaves out the k-th block of N - M
+    Random orders of the records, in which classes alternate, are put one after the other; model k leaves out the k-th block of N - M
     records. Where a block crosses into the next order, that order's records which the block has already come last. So of R models every
     record is left out by R (N - M) / N, or the next whole number, and models stay as they are when more are asked for.
 
     Args:
-        labels: [N], of all records of the data set.
+        labels: [N], of the records to draw from.
         members: M.
         seed: of the target model, which has shadow models of its own.
         model: the number of the shadow model, from 0.

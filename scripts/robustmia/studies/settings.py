@@ -18,8 +18,9 @@ OF_RUNS = ("method", "architecture", "training")
 """First parts of keys that belong to the runs; the others belong to the data set."""
 
 
-TRANSFERRED = ("I_B", "I_A", "lira_online", "rmia_online", "I_T_shadow")
-"""The attacks of a transfer study: each takes thresholds, a classifier or distributions from shadow models."""
+TRANSFERRED = ("I_B", "I_A", "lira_online", "rmia_online", "lira_offline", "rmia_offline", "I_T_shadow")
+"""The attacks of a transfer study: each takes thresholds, a classifier or distributions from shadow models; the offline ones where no shadow model
+was trained on the target's records."""
 
 OF_OUTPUTS = ("I_B", "I_A", "lira_online", "rmia_online", "correctness")
 """Those of a study of outputs; what needs shadow models is left out where there are none."""
@@ -107,6 +108,9 @@ class Transfer(Varied):
     """What an attacker loses whose shadow models are not trained as the target is: those of every run and point against the targets of all."""
 
     kind: Literal["transfer"]
+    other_records: bool = Field(
+        False, description="also shadow models of records that are neither members nor non-members of the target"
+    )
 
 
 class Outputs(Study):

@@ -138,7 +138,12 @@ class Specs:
         inputs = {name: list(files) for name, files in self.targets.transfer_inputs(study).items()}
         place = {name: {file: number for number, file in enumerate(files)} for name, files in inputs.items()}
         kinds = [
-            {"point": point.name, "run": variant.run, "files": self._transfer_files(variant, place)}
+            {
+                "point": point.name,
+                "run": variant.run,
+                "other_records": variant.other_records,
+                "files": self._transfer_files(variant, place),
+            }
             for point, variants in zip(self.targets.points[study], self.targets.variants.of_studies[study], strict=True)
             for variant in variants
         ]

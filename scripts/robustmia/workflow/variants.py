@@ -20,7 +20,7 @@ from robustmia.inference.settings import AttackSettings
 from robustmia.methods.base import Method
 from robustmia.settings import chosen
 from robustmia.signals.base import Signal
-from robustmia.studies.settings import Study
+from robustmia.studies.settings import Study, Transfer
 from robustmia.workflow.code_digest import digest
 
 Content = dict[str, Any]
@@ -43,6 +43,8 @@ class Variant:
     seeds: tuple[int, ...]
     shadow_models: int
     is_of_study: bool = False
+    other_records: bool = False
+    """Whether shadow models are trained on records that are neither members nor non-members of the target."""
 
     @property
     def method(self) -> Method:
@@ -106,6 +108,8 @@ class Variant:
     def shadow_splits(self) -> Content:
         """What decides the records that shadow models are trained on; their number only where it may keep them from the target's."""
         split = self.settings.split
+        if self.other_records:
+            return self.split() | {"shadow_models": self.shadow_models, "other_records": True}
         halves = split.member_fraction == 0.5 and split.max_members is None  # which any number of models is trained on
         return self.split() if halves else self.split() | {"shadow_models": self.shadow_models}
 
@@ -180,12 +184,14 @@ class Variants:
 
 
 def _at(point: Point, config: Config, study: Study) -> list[Variant]:
-    """The runs of a study at one of its points, in order."""
+    """The runs of a study at one of its points, in order; of a transfer study each once for every kind of records of its shadow models."""
     seeds = config.seeds if study.seeds is None else study.seeds
     shadow_models = config.shadow_models if study.shadow_models is None else study.shadow_models
-    runs = point.settings.runs
+    shadows_of = (False, True) if isinstance(study, Transfer) and study.other_records else (False,)
     return [
-        Variant(study.dataset, run, point.settings, seeds, shadow_models, is_of_study=True) for run in in_order(runs)
+        Variant(study.dataset, run, point.settings, seeds, shadow_models, is_of_study=True, other_records=other_records)
+        for run in in_order(point.settings.runs)
+        for other_records in shadows_of
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -90,6 +91,14 @@ def test_a_constant_shadow_score_has_a_floor_under_its_deviation():
     still = view.shadows.scores.copy()
     still[:, 0] = 1.0
     assert np.isfinite(lira_online(with_shadows(view, scores=still), "per_record")).all()
+
+
+@pytest.mark.parametrize("attack", [lira_online, lira_offline])
+def test_models_that_answer_every_record_alike_give_finite_scores(attack):
+    view, _ = world(1.0, records=30, models=8)
+    constant = with_shadows(view, scores=np.full_like(view.shadows.scores, 10.0))
+    for score in (view.score, np.full_like(view.score, 10.0), np.full_like(view.score, -1e6)):
+        assert np.isfinite(attack(replace(constant, score=score), "global")).all()
 
 
 def test_with_the_median_it_stands_in_the_place_of_the_mean():

@@ -125,6 +125,8 @@ def fitted_on_shadows(
 ) -> np.ndarray:
     """The probability of being a member, [N], by classifiers fitted on shadow models' members and non-members of each class.
 
+    A class of which shadow models have no members or non-members gets a classifier that is fitted on all classes together.
+
     Args:
         x: [N, F], features of the records.
         labels: [N].
@@ -135,6 +137,8 @@ def fitted_on_shadows(
     probability = np.empty(len(x))
     for label in np.unique(labels):
         fitted, applied = shadow_labels == label, labels == label
+        if len(np.unique(shadow_is_member[fitted])) < 2:
+            fitted = np.ones(len(shadow_labels), bool)
         probability[applied] = fit_and_predict(name, shadow_x[fitted], shadow_is_member[fitted], x[applied])
     return probability
 

@@ -132,9 +132,14 @@ def run_attacks(attacks: Sequence[Attack], observations: Sequence[Observation]) 
     return [*results, *(result for attack in runnable if (result := attack.on_all(results)) is not None)]
 
 
-def _require_enough(in_mask: np.ndarray) -> None:
+def are_enough(in_mask: np.ndarray) -> bool:
+    """Whether there are 6 shadow models, and each record has two that were trained on it and two that were not; `in_mask` is bool [R, n]."""
     models, trained = len(in_mask), in_mask.sum(axis=0)
-    if models < MIN_SHADOW_MODELS or min(trained.min(), (models - trained).min()) < LEAST_OF_A_KIND:
+    return models >= MIN_SHADOW_MODELS and min(trained.min(), (models - trained).min()) >= LEAST_OF_A_KIND
+
+
+def _require_enough(in_mask: np.ndarray) -> None:
+    if not are_enough(in_mask):
         raise ValueError(
-            f"{models} shadow models; at least {MIN_SHADOW_MODELS} are needed, of which two are trained on each record and two not"
+            f"{len(in_mask)} shadow models; at least {MIN_SHADOW_MODELS} are needed, of which two are trained on each record and two not"
         )

@@ -10,6 +10,7 @@ from robustmia.inference.attacks.shadow_view import ShadowView, count, deviation
 from robustmia.inference.settings import LEAST_OF_A_KIND, LiRACentre, LiRAVariance
 
 MIN_DEVIATION = 0.05  # the least standard deviation, as a fraction of that of all records together
+ROUNDING = 1e-6  # the least of all records together: models that answer every record alike have none
 
 
 class LiRAOnline(ShadowAttack):
@@ -60,7 +61,7 @@ def _moments(
     # Two models of a kind leave one where another stands in for the target; then both are given the variance of the other kind.
     if view.shadows.total(count, members).max() <= LEAST_OF_A_KIND:
         _, squares, freedom = residuals(view, not members)
-    together = max(float(np.sqrt(squares.sum() / freedom.sum())), float(np.finfo(np.float64).tiny))
+    together = max(float(np.sqrt(squares.sum() / freedom.sum())), ROUNDING)
     if variance == "global":
         return middle, np.full(len(middle), together)
     own = np.sqrt(squares / freedom.clip(min=1)).clip(min=MIN_DEVIATION * together)

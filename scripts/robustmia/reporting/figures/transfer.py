@@ -16,33 +16,39 @@ if TYPE_CHECKING:
 
 
 def draw_transfer(table: pd.DataFrame) -> Drawing:
-    """A map for each attack: shadow models down, targets across, percent; the attacker who knows is on the diagonal."""
-    attacks, kinds = (list(dict.fromkeys(table[name])) for name in ("attack", "target"))
+    """A map for each attack: shadow models down, targets across, percent; grey where there is no such pair."""
+    attacks, targets, kinds = (list(dict.fromkeys(table[name])) for name in ("attack", "target", "shadow"))
     columns = min(3, len(attacks))
     rows = -(-len(attacks) // columns)
-    size = 0.35 * len(kinds)
-    longest = 0.06 * max(map(len, kinds))
-    figure = Figure(width=max(4.0, longest + columns * (size + 0.5) + 0.6), height=longest + rows * (size + 0.45))
+    size = 0.35
+    across, down = (0.06 * max(map(len, names)) for names in (kinds, targets))
+    figure = Figure(
+        width=max(4.0, across + columns * (size * len(targets) + 0.5) + 0.6),
+        height=down + rows * (size * len(kinds) + 0.45),
+    )
     drawing, axes = grid(rows, columns, figure, sharex=True, sharey=True)
     reach = 100 * max(0.02, float((table["mean"] - 0.5).abs().max()))
     for axis, attack in zip(axes.flat, attacks, strict=False):
         part = table[table.attack == attack].pivot(index="shadow", columns="target", values="mean")
-        values = 100 * part.reindex(index=kinds, columns=kinds).to_numpy()
+        values = 100 * part.reindex(index=kinds, columns=targets).to_numpy()
         image = axis.imshow(values, cmap="RdBu_r", vmin=50 - reach, vmax=50 + reach)
-        for (down, across), value in np.ndenumerate(values):
+        for (row, column), value in np.ndenumerate(values):
+            if np.isnan(value):
+                continue
             strong = abs(value - 50) > 0.65 * reach
             axis.text(
-                across,
-                down,
+                column,
+                row,
                 f"{value:.1f}",
                 ha="center",
                 va="center",
                 fontsize=6.5,
                 color="white" if strong else "black",
             )
-        names = [spaced(kind) for kind in kinds]
-        axis.set(xticks=range(len(kinds)), yticks=range(len(kinds)), yticklabels=names, title=_titled(attack))
-        axis.set_xticklabels(names, rotation=40, ha="right", rotation_mode="anchor")
+        axis.set(xticks=range(len(targets)), yticks=range(len(kinds)), title=_titled(attack))
+        axis.set_yticklabels([spaced(kind) for kind in kinds])
+        axis.set_xticklabels([spaced(kind) for kind in targets], rotation=40, ha="right", rotation_mode="anchor")
+        axis.set_facecolor("0.85")
         axis.tick_params(length=0)
     for axis in list(axes.flat)[len(attacks) :]:
         axis.set_visible(False)
