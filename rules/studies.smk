@@ -1,7 +1,8 @@
 # Studies: each a table, a page and a figure from the target models at its points. `snakemake study_NAME`, or study --config study=NAME.
 rule sweep:
     input:
-        lambda wildcards: targets.study_results(wildcards.study),
+        results=lambda wildcards: targets.study_results(wildcards.study),
+        histories=lambda wildcards: targets.private_histories(wildcards.study),
     output:
         csv=filled(paths.study_table, table="sweep"),
         markdown=filled(paths.study_page, form="md"),

@@ -177,6 +177,15 @@ class Again(Attack):
         return seen.result(self.name, log_odds(seen.logits, seen.records.labels))
 
 
+def test_records_have_a_sensitivity_with_shadow_models_alone():
+    drawn = ShadowedSignals.draw({"benign": 0.0, "adversarial": 2.0})
+    _, without = evaluated(drawn.target)
+    _, found = evaluated(drawn.target, shadows=drawn.shadows)
+    assert len(without.sensitive) == 0
+    assert found.sensitivity_of("benign").mean() == pytest.approx(0.0, abs=0.03)
+    assert found.sensitivity_of("adversarial").mean() > 0.1
+
+
 def test_a_second_strategy_on_a_signal_counts_nothing_twice():
     signals = Bounded.draw().signals
     results, _ = evaluated(signals, attacks=[*all_attacks(), Again(AttackSettings())])

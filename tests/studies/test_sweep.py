@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -157,3 +159,28 @@ def test_numbers_far_apart_are_drawn_at_equal_distances():
     assert line.get_xdata().tolist() == [0, 1, 2]
     assert [label.get_text() for label in drawing.axes[-1].get_xticklabels()] == ["0.001", "0.01", "1"]
     plt.close(drawing)
+
+
+def test_the_privacy_of_a_training_is_in_its_row_alone():
+    plain, *others = targets()
+    table = sweep_table([replace(plain, privacy=(2.346, 1e-5)), *others])
+    assert list(row(table, 0.05, "natural", "privacy epsilon")[["mean"]]) == [2.346]
+    text = sweep_text_table(table)["privacy, (epsilon, delta)"]
+    assert list(text) == ["(2.3, 1e-05)", "", "", ""]
+
+
+def test_sensitivity_is_the_mean_over_members():
+    random, found = np.random.default_rng(0), []
+    for target in targets():
+        own = [
+            replace(part, sensitive=np.array(["adversarial"]), sensitivities=random.random((1, 500)))
+            for part in target.results
+        ]
+        found.append(replace(target, results=own))
+    table = sweep_table(found)
+    expected = np.mean([part.sensitivities[0][part.is_member].mean() for part in found[1].results])
+    shown = row(table, 0.05, "pgd", "adversarial sensitivity")
+    assert shown["mean"] == pytest.approx(expected)
+    assert shown.low < expected < shown.high
+    assert sweep_text_table(table)["adv. sensitivity"][1] == f"{100 * expected:.1f}"
+    assert not (table.quantity == "benign sensitivity").any()

@@ -112,8 +112,9 @@ def test_the_spec_of_a_sweep_names_the_results_of_every_target():
     assert [(target["point"], target["run"]) for target in spec["targets"]] == [
         (f"threat_model.epsilon = {epsilon}", run) for epsilon in (0.1, 0.05) for run in ("natural", "pgd")
     ]
-    for target, numbers in zip(spec["targets"], spec["files"], strict=True):
-        for seed, number in zip((4, 2), numbers, strict=True):
+    for target, own in zip(spec["targets"], spec["files"], strict=True):
+        assert own["private"] is None
+        for seed, number in zip((4, 2), own["results"], strict=True):
             assert f"/{target['run']}" in files[number]
             assert f"/seed{seed}/" in files[number]
     assert not spec["is_evaluated_alike"]
@@ -166,3 +167,19 @@ def test_shadow_models_of_other_records_are_others_of_the_same_targets():
     kinds = Specs(targets).transfer("a")["kinds"]
     assert [kind["other_records"] for kind in kinds] == [False, True]
     assert [files["split"] for files in kinds[0]["files"]] == [files["split"] for files in kinds[1]["files"]]
+
+
+def test_the_spec_of_a_sweep_names_the_history_of_private_trainings():
+    points = {"none": {}, "private": {"training.privacy": {"noise_multiplier": 2.0, "delta": 1e-5}}}
+    targets = targets_with(a={"points": points, "runs": ["natural", "pgd"], "seeds": [4, 2]})
+    histories, spec = targets.private_histories("a"), Specs(targets).sweep("a")
+    private = {
+        (one["run"], one["point"]): own["private"] for one, own in zip(spec["targets"], spec["files"], strict=True)
+    }
+    assert private["pgd", "none"] is private["natural", "none"] is None
+    for run in ("natural", "pgd"):
+        found = private[run, "private"]
+        assert found["delta"] == 1e-5
+        assert f"/{run}@" in histories[found["history"]]
+        assert "/seed4/" in histories[found["history"]]
+    assert len(histories) == 2

@@ -13,6 +13,7 @@ import pandas as pd
 from robustmia.files.signals import ShadowSignals, SignalLogits, VerifiedBounds
 from robustmia.inference.attack_scores import AttackScores, EvaluationSet, ThresholdedAttack, threshold_all
 from robustmia.inference.attacks.base import OWN_VERIFIED, Attack, Observation, run_attacks
+from robustmia.inference.attacks.shadow_view import sensitivity
 from robustmia.inference.columns import Cells
 from robustmia.inference.curves import loss_histogram, margin_histogram, roc_table
 from robustmia.inference.record_results import RecordResults
@@ -88,7 +89,8 @@ def evaluate(
         verification=identified(identity, verification_table(verified, own_verifier)),
         margin_histogram=identified(identity, margin_histogram(verified)),
     )
-    return tables, RecordResults.of(rows, thresholded, records)
+    sensitivities = {one.signal: sensitivity(one.shadow_view) for one in seen if one.shadow_logits is not None}
+    return tables, RecordResults.of(rows, thresholded, records, sensitivities)
 
 
 def load_columns(paths: Iterable[str]) -> list[Column]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,21 @@ class RecordResults:
     """str [A]: signal/strategy/rule."""
     decisions: np.ndarray
     """float32 [A, n], in [0, 1]: how often the record is classified as a member."""
+    sensitive: np.ndarray = field(default_factory=lambda: np.zeros(0, str))
+    """str [G]: the signals with a sensitivity; none without shadow models."""
+    sensitivities: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """float32 [G, n]: how much surer of the record shadow models are that were trained on it."""
 
     @classmethod
-    def of(cls, rows: np.ndarray, thresholded: list[ThresholdedAttack], records: EvaluationSet) -> RecordResults:
-        """From the attacks on one target model."""
+    def of(
+        cls,
+        rows: np.ndarray,
+        thresholded: list[ThresholdedAttack],
+        records: EvaluationSet,
+        sensitivities: dict[str, np.ndarray] | None = None,
+    ) -> RecordResults:
+        """From the attacks on one target model, and the sensitivity of its records by signal."""
+        own = sensitivities or {}
         attacks = list({one.attack.name: one.attack for one in thresholded}.values())
         unknown = np.full(len(records.labels), np.nan)
         risks = [attack.risk() for attack in attacks]
@@ -48,6 +59,8 @@ class RecordResults:
             np.array([unknown if risk is None else risk for risk in risks], np.float32),
             np.array([f"{one.attack.name}/{one.rule}" for one in thresholded]),
             np.array(decisions, np.float32),
+            np.array(list(own), str),
+            np.array(list(own.values()), np.float32).reshape(len(own), len(records.labels)),
         )
 
     def save(self, path: str | Path) -> None:
@@ -66,6 +79,10 @@ class RecordResults:
     def decisions_of(self, thresholded: str) -> np.ndarray:
         """How often each record is classified as a member by one attack under one rule (signal/strategy/rule), [n]."""
         return self.decisions[list(self.thresholded).index(thresholded)].astype(np.float64)
+
+    def sensitivity_of(self, signal: str) -> np.ndarray:
+        """The sensitivity of each record under one signal, [n]."""
+        return self.sensitivities[list(self.sensitive).index(signal)].astype(np.float64)
 
     def risk(self, attack: str) -> np.ndarray:
         """The risk of each record under one attack (signal/strategy), [n]."""

@@ -12,6 +12,8 @@ TITLES = {
     "adversarial gap": "adversarial train - test accuracy",
     "verified gap": "verified train - test accuracy",
     MARGIN: "adversarial margin (log odds)",
+    "benign sensitivity": "clean sensitivity to a record",
+    "adversarial sensitivity": "adversarial sensitivity to a record",
 }
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from robustmia.inference.over_seeds import SEEDS_OF_A_TEST
 from robustmia.inference.settings import LEVEL
 from robustmia.reporting.labels import spaced
-from robustmia.studies.sweep import STRONGEST
+from robustmia.studies.sweep import PRIVACY, STRONGEST
 
 OF_THE_TABLE = {
     STRONGEST: "strongest attack (95 % CI)",
@@ -18,6 +18,8 @@ OF_THE_TABLE = {
     "adversarial test accuracy": "adv. test accuracy",
     "adversarial gap": "adv. train - test",
     "verified test accuracy": "ver. test accuracy",
+    "adversarial sensitivity": "adv. sensitivity",
+    PRIVACY[0]: "privacy, (epsilon, delta)",
 }
 """The quantities that people read, with their headings."""
 
@@ -29,7 +31,7 @@ def sweep_text_table(table: pd.DataFrame) -> pd.DataFrame:
         quantities = {str(row["quantity"]): row for row in rows_of(part)}
         row = {"point": point, "run": run}
         for quantity, heading in OF_THE_TABLE.items():
-            row[heading] = _cell(quantities[quantity], quantity) if quantity in quantities else ""
+            row[heading] = _cell(quantities, quantity) if quantity in quantities else ""
         leak = quantities[STRONGEST]
         row["from the first point"] = _change(leak, "from_first")
         row["p (Holm)"] = (
@@ -132,7 +134,10 @@ def _method(seeds: int, points: int) -> str:
     )
 
 
-def _cell(row: dict[str, Any], quantity: str) -> str:
+def _cell(quantities: dict[str, dict[str, Any]], quantity: str) -> str:
+    row = quantities[quantity]
+    if quantity in PRIVACY:
+        return f"({row['mean']:.1f}, {quantities[PRIVACY[1]]['mean']:g})"
     if quantity == STRONGEST and not pd.isna(row["low"]):
         return f"{100 * row['mean']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
     return f"{100 * row['mean']:.1f}"

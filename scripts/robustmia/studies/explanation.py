@@ -1,4 +1,4 @@
-"""What goes with leakage, over all runs and points of all sweeps: generalisation gaps and margins."""
+"""What goes with leakage, over all runs and points of all sweeps: generalisation gaps, margins and sensitivity to single records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.stats import spearmanr, theilslopes
 
 from robustmia.studies.sweep import MARGIN, STRONGEST
 
-EXPLAINING = ("benign gap", "adversarial gap", "verified gap", MARGIN)
+EXPLAINING = ("benign gap", "adversarial gap", "verified gap", MARGIN, "benign sensitivity", "adversarial sensitivity")
 RESAMPLES = 2000
 
 

@@ -24,6 +24,9 @@ SIGNALS = ("benign", "adversarial", "verified")
 """Those whose accuracies are a model's clean, adversarial and verified accuracy."""
 STRONGEST = "strongest attack accuracy"
 MARGIN, MARGIN_OF = "adversarial margin", "adversarial/I_A"
+SENSITIVE = ("benign", "adversarial")
+"""Signals whose sensitivity to single records is compared."""
+PRIVACY = ("privacy epsilon", "privacy delta")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class TargetsAt:
     run: str
     method: str
     results: Sequence[RecordResults]
+    privacy: tuple[float, float] | None = None
+    """Epsilon and delta of differentially private training."""
 
 
 def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
@@ -48,7 +53,8 @@ def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
     Returns:
         A row for each point, run and `quantity`: the `strongest attack accuracy`, and for each signal in SIGNALS `train accuracy`,
         `test accuracy` and their difference, `gap`; and the `adversarial margin`, the mean log odds of the true class of adversarial
-        non-members. `mean`, `sd`, `low`, `high` and `interval_covers` are as in
+        non-members; with shadow models the `benign sensitivity` and the `adversarial sensitivity`, means over members; and of private
+        training the `privacy epsilon` and `privacy delta`, which have no intervals. `mean`, `sd`, `low`, `high` and `interval_covers` are as in
         `membership_over_seeds.csv`. `from_first`, with `_low` and `_high`, is the difference from the same run at the first point, seed by
         seed; `p`, `p_holm` and `significant` are of its test, of the strongest attack alone, corrected for all runs and points.
         `difference`, with `_low` and `_high`, is that from natural training at the same point.
@@ -63,8 +69,12 @@ def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
     }
     rows = []
     for target, (own, strongest) in zip(targets, measured, strict=True):
+        named = {"point": target.point, **target.values, "run": target.run, "method": target.method}
+        rows += [
+            named | {"quantity": name, "mean": value}
+            for name, value in zip(PRIVACY, target.privacy or (), strict=False)
+        ]
         for quantity, value in own.items():
-            named = {"point": target.point, **target.values, "run": target.run, "method": target.method}
             row = named | {"strongest": strongest, "quantity": quantity, **_mean(quantity, value)}
             if own is not first[target.run] and quantity in first[target.run]:
                 row |= _from_first(quantity, value - first[target.run][quantity])
@@ -90,17 +100,21 @@ def _quantities(target: TargetsAt, records: int) -> tuple[dict[str, OverSeeds], 
     if all(MARGIN_OF in part.attacks for part in target.results):
         margins = [_test(part.scores_of(MARGIN_OF), part.is_member) for part in target.results]
         found[MARGIN] = OverSeeds.of(margins, rows, records)
+    for signal in SENSITIVE:
+        if all(signal in part.sensitive for part in target.results):
+            means = [_train(part.sensitivity_of(signal), part.is_member) for part in target.results]
+            found[f"{signal} sensitivity"] = OverSeeds.of(means, rows, records)
     return found, summary.strongest
 
 
 def _train(correct: np.ndarray, is_member: np.ndarray) -> Measurement:
-    """Accuracy on members, from whether each record is classified correctly, [n]."""
+    """The mean over members of a number of each record, [n]: whether it is classified correctly, say."""
     value = float(correct[is_member].mean())
     return Measurement(value, np.where(is_member, (correct - value) / is_member.sum(), 0.0), None)
 
 
 def _test(correct: np.ndarray, is_member: np.ndarray) -> Measurement:
-    """Accuracy on non-members."""
+    """The mean over non-members."""
     return _train(correct, ~is_member)
 
 
@@ -112,7 +126,7 @@ def _gap(correct: np.ndarray, is_member: np.ndarray) -> Measurement:
 
 def _mean(quantity: str, value: OverSeeds) -> dict[str, Any]:
     columns = mean_columns(value)
-    if quantity == MARGIN or quantity.endswith("gap"):  # which may be below 0, or above 1
+    if quantity == MARGIN or quantity.endswith(("gap", "sensitivity")):  # which may be below 0, or above 1
         columns["low"], columns["high"] = value.interval(*_ends(quantity))
     return columns
 

@@ -109,17 +109,21 @@ class Specs:
     # ------------------------------------------------------------ studies
 
     def sweep(self, study: str) -> Spec:
-        """The runs at each point, and for each the numbers of its seeds' results in the list of the study's.
+        """The runs at each point, and for each the numbers of its seeds' results, and of its history if it is private, in the study's lists.
 
         A run that a point with a name leaves as it is at an earlier one is not named again.
         """
         place = {file: number for number, file in enumerate(self.targets.study_results(study))}
+        histories = self.targets.private_histories(study)
         keys = self.study_figure(study)["keys"]
         targets: list[Spec] = []
-        files: list[list[int]] = []
+        files: list[Spec] = []
         for point, variants in zip(self.targets.points[study], self.targets.variants.of_studies[study], strict=True):
             for variant in variants:
-                own = [place[file] for file in self.targets.files(self.paths.record_results, variant)]
+                results = [place[file] for file in self.targets.files(self.paths.record_results, variant)]
+                history = histories.index(self.targets.first_history(variant)) if variant.privacy else None
+                private = variant.privacy and {"history": history, "delta": variant.privacy.delta}
+                own: Spec = {"results": results, "private": private}
                 if own in files and not keys:
                     continue
                 named = {

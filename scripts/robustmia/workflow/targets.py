@@ -122,6 +122,15 @@ class Targets:
         variants = chain(*self.variants.of_studies[study])
         return list(dict.fromkeys(chain(*(self.files(self.paths.record_results, variant) for variant in variants))))
 
+    def private_histories(self, study: str) -> list[str]:
+        """Of the trainings of a study that are differentially private: that of the first seed of each run at each point, once."""
+        private = [variant for variant in chain(*self.variants.of_studies[study]) if variant.privacy]
+        return list(dict.fromkeys(self.first_history(variant) for variant in private))
+
+    def first_history(self, variant: Variant) -> str:
+        """The history of the training of the first seed."""
+        return self.files(self.paths.history, variant, seed=[str(variant.seeds[0])])[0]
+
     @property
     def transferred(self) -> dict[str, str]:
         """What a transfer study reads of every target, by the name of the input."""

@@ -21,6 +21,7 @@ from robustmia.methods.base import Method
 from robustmia.settings import chosen
 from robustmia.signals.base import Signal
 from robustmia.studies.settings import Study, Transfer
+from robustmia.training.settings import PrivacySettings, TrainingSettings
 from robustmia.workflow.code_digest import digest
 
 Content = dict[str, Any]
@@ -50,6 +51,15 @@ class Variant:
     def method(self) -> Method:
         return self.settings.runs[self.run].method
 
+    @property
+    def training(self) -> TrainingSettings:
+        return self.settings.runs[self.run].training or self.settings.training
+
+    @property
+    def privacy(self) -> PrivacySettings | None:
+        """Of differentially private training."""
+        return self.training.privacy
+
     # ------------------------------------------------------------ names
 
     @property
@@ -78,14 +88,13 @@ class Variant:
 
     def train(self) -> Content:
         """Without a monitor in a study, which shows no training curves."""
-        run = self.settings.runs[self.run]
-        training = (run.training or self.settings.training).as_spec()
+        training = self.training.as_spec()
         return {
             **self.fetch(),
             **self.split(),
             "architecture": self._architecture(),
             "engine": self._engine(),
-            "method": chosen(run.method),
+            "method": chosen(self.method),
             "training": training | {"monitor": None} if self.is_of_study else training,
         }
 

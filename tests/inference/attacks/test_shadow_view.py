@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from robustmia.inference.attacks.shadow_view import count, deviation, squared_deviation, true_class_probability
+from robustmia.inference.attacks.shadow_view import (
+    count,
+    deviation,
+    sensitivity,
+    squared_deviation,
+    true_class_probability,
+)
 from synthetic import real_world, world
 
 
@@ -44,3 +50,11 @@ def test_sums_are_over_the_models_that_may_be_used(quantity):
         for members in (True, False):
             expected = np.where(seen.trained(members), values, 0.0).sum(axis=0)
             np.testing.assert_allclose(seen.sum(quantity, members), expected, atol=1e-12)
+
+
+def test_sensitivity_is_the_confidence_of_models_with_the_record_less_that_of_those_without():
+    view, _ = world(1.0, records=40, models=8)
+    confidence, in_mask = 1 / (1 + np.exp(-view.shadows.scores)), view.shadows.in_mask
+    for record in range(40):
+        own = confidence[in_mask[:, record], record].mean() - confidence[~in_mask[:, record], record].mean()
+        assert sensitivity(view)[record] == pytest.approx(own)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from robustmia.inference.attacks.base import ShadowAttack
-from robustmia.inference.attacks.shadow_view import ShadowView, count, true_class_probability
+from robustmia.inference.attacks.shadow_view import ShadowView, mean_probability
 from robustmia.inference.metrics import auc
 from robustmia.inference.scores import probability
 from robustmia.inference.settings import MOST_PAIRS
@@ -43,7 +43,7 @@ def rmia_online(view: ShadowView, gamma: float) -> np.ndarray:
     p(x) is the mean of the probabilities over shadow models trained with x and without it, both alike in weight. The
     population of a record are the non-members in the other of two random halves of all records, so nobody is in its own.
     """
-    members, nonmembers = (_mean_probability(view, side) for side in (True, False))
+    members, nonmembers = (mean_probability(view, side) for side in (True, False))
     return _dominated_share(view, 0.5 * (members + nonmembers), gamma)
 
 
@@ -53,7 +53,7 @@ def rmia_offline(view: ShadowView, offset: float, gamma: float) -> np.ndarray:
     Args:
         offset: a, in [0, 1], from `tuned_offset`.
     """
-    nonmembers = _mean_probability(view, False)
+    nonmembers = mean_probability(view, False)
     return _dominated_share(view, 0.5 * ((1.0 + offset) * nonmembers + 1.0 - offset), gamma)
 
 
@@ -72,10 +72,6 @@ def tuned_offset(stand_ins: Sequence[ShadowView], gamma: float) -> float:
         return float(np.mean(areas))
 
     return float(max(OFFSETS, key=mean_auc))
-
-
-def _mean_probability(view: ShadowView, members: bool) -> np.ndarray:
-    return view.sum(true_class_probability, members) / view.sum(count, members)
 
 
 def _dominated_share(view: ShadowView, expected: np.ndarray, gamma: float) -> np.ndarray:

@@ -119,6 +119,20 @@ class ShadowView:
         return ShadowView(shadows.scores[model], shadows, ~shadows.in_mask[model], left_out)
 
 
+def mean_probability(view: ShadowView, members: bool) -> np.ndarray:
+    """The mean probability of each record's class over the shadow models that were trained on it, or were not, [n]."""
+    return view.sum(true_class_probability, members) / view.sum(count, members)
+
+
+def sensitivity(view: ShadowView) -> np.ndarray:
+    """How much surer of each record the shadow models are that were trained on it than those that were not, [n] in [-1, 1].
+
+    The sensitivity of Song et al. (2019, section 4.2) with shadow models in place of models that are trained again, and their records drawn
+    anew for each; for the label in place of its probability it is the memorization of Feldman and Zhang (2020, equation 1).
+    """
+    return mean_probability(view, True) - mean_probability(view, False)
+
+
 def used(shape: tuple[int, ...], left_out: tuple[np.ndarray, ...]) -> np.ndarray:
     """Which of [R, n] are not left out, bool."""
     kept = np.ones(shape, bool)
