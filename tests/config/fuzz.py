@@ -22,6 +22,7 @@ from helpers import ROOT
 from robustmia.audit.settings import CheckpointAudit
 from robustmia.config.reading import read_config
 from robustmia.config.schema import Config
+from robustmia.config.studies import Point, read_points
 from robustmia.errors import UserError
 from robustmia.settings import chosen, instantiate
 from robustmia.training.settings import TrainingSettings
@@ -137,8 +138,34 @@ AUDITS = {
 }
 
 
+STUDIES = {
+    "sweep": {
+        "dataset": "digits",
+        "runs": ["natural", "pgd"],
+        "change": {"signals.targeted": None, "method.epsilon": 0.2},
+        "vary": {"threat_model.epsilon": [0.05, "8/255"], "split.max_members": [100, 200]},
+        "zip": True,
+        "seeds": [0, 1],
+    },
+    "points": {
+        "dataset": "digits",
+        "points": {"none": {}, "decay": {"training.optimizer.weight_decay": 0.1, "runs.pgd.method.steps": 3}},
+        "max_points": 9,
+    },
+    "transfer": {
+        "kind": "transfer",
+        "dataset": "mine",
+        "change": {"split.max_members": 50, "split.classes": ["a", 1]},
+        "other_records": True,
+        "shadow_models": 8,
+    },
+    "outputs": {"kind": "outputs", "dataset": "digits", "temperatures": [2.0], "decimals": [3], "farthest": 2.0},
+    "sensitivity": {"kind": "sensitivity", "dataset": "digits", "random": 3, "most_at_risk": 1, "retrainings": 4},
+}
+
+
 def base() -> dict[str, Any]:
-    """The configuration that is changed: the default with audits and a data set of one's own."""
+    """The configuration that is changed: the default with audits, studies, and a data set of one's own."""
     raw = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"audits": AUDITS}
     mine = {
         "source": {"name": "image_folder", "path": "faces", "size": [64, 64]},
@@ -156,7 +183,7 @@ def base() -> dict[str, Any]:
             "pgd": {"method": {"name": "pgd"}, "training": {"epochs": 5}},
         },
     }
-    return raw | {"shadow_models": 6, "datasets": raw["datasets"] | {"mine": mine}}
+    return raw | {"studies": STUDIES, "shadow_models": 6, "datasets": raw["datasets"] | {"mine": mine}}
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -193,10 +220,10 @@ def mutated(raw: dict[str, Any], dice: random.Random) -> dict[str, Any]:
     return raw
 
 
-def plan(config: Config) -> None:
+def plan(config: Config, points: dict[str, list[Point]]) -> None:
     """Every job's settings, and that they are the same in the job."""
     paths = Paths(str(config.results_dir))
-    targets = Targets(config, paths)
+    targets = Targets(config, paths, points)
     specs = Specs(targets)
     for dataset, settings in config.datasets.items():
         targets.expand(paths.signals, dataset=dataset)
@@ -216,6 +243,7 @@ def plan(config: Config) -> None:
         for names in targets.variants.find(dataset).signal_jobs:
             for name, spec in specs.signals(dataset, next(iter(settings.runs)), "0", names)["signals"].items():
                 assert instantiate(spec) == settings.signals[name]
+    plan_studies(config, targets, specs)
     for audit in config.audits:
         specs.audit_infer(audit)
         if audit in targets.checkpoint_audits:
@@ -223,6 +251,22 @@ def plan(config: Config) -> None:
             assert {name: chosen(kind) for name, kind in read.signals.items()} == specs.audit(audit)["settings"][
                 "signals"
             ]
+
+
+def plan_studies(config: Config, targets: Targets, specs: Specs) -> None:
+    """Every study's settings, and those of the jobs at its points."""
+    for study, settings in config.studies.items():
+        getattr(specs, settings.kind)(study)
+        targets.study_files(study)
+        of_points = targets.variants.of_studies[study]
+        assert len(of_points) == len(targets.points[study])
+        for variant in (variant for of_point in of_points for variant in of_point):
+            run = targets.variants.names("train", variant)["run"]
+            found = specs.train(variant.dataset, run, "0")
+            assert instantiate(found["method"]) == variant.method
+            assert len(targets.files(targets.paths.record_results, variant)) == len(variant.seeds)
+        if settings.kind == "sensitivity":
+            specs.sensitivity_records(study), targets.retrained(study)
 
 
 def run_jobs(config: Config, dice: random.Random) -> None:
@@ -266,6 +310,7 @@ def fault_of(raw: dict[str, Any], dice: random.Random | None = None) -> str | No
     signal.alarm(LIMIT)
     try:
         config = read_config(raw)
+        points = read_points(raw, config)
     except UserError as error:
         lines = str(error).splitlines() or [""]
         if wrong := [
@@ -279,7 +324,7 @@ def fault_of(raw: dict[str, Any], dice: random.Random | None = None) -> str | No
         signal.alarm(0)
     signal.alarm(6 * LIMIT)
     try:
-        plan(config)
+        plan(config, points)
         if dice is not None:
             run_jobs(config, dice)
     except Exception as error:

@@ -107,6 +107,9 @@ BAD = {
         "studies.mine.other_records",
         "split.max_nonmembers",
     ),
+    "name on two lines": ({"points": {"a\nb": {}}}, "studies.mine.points", "on one line"),
+    "long name": ({"points": {"a" * 61: {}}}, "studies.mine.points", "60 characters"),
+    "value on two lines": ({"vary": {"method.name": ["a\nb"]}}, "a\\nb", "method"),
     "class twice": ({"change": {"split.classes": [1, 1]}}, "split.classes", "a class is given twice"),
     "seed twice": ({"seeds": [1, 1]}, "studies.mine.seeds", "twice"),
     "value of every run": (

@@ -14,6 +14,7 @@ from robustmia.reporting.figures.base import Figure
 from robustmia.reporting.figures.study import draw_sweep, draw_trade_offs
 from robustmia.reporting.figures.style import style
 from robustmia.reporting.studies import pareto_front, sweep_text, sweep_text_table
+from robustmia.reporting.tables import render_text
 from robustmia.studies.sweep import STRONGEST, TargetsAt, sweep_table
 
 MEMBERS, NONMEMBERS = 200, 300
@@ -184,3 +185,19 @@ def test_sensitivity_is_the_mean_over_members():
     assert shown.low < expected < shown.high
     assert sweep_text_table(table)["adv. sensitivity"][1] == f"{100 * expected:.1f}"
     assert not (table.quantity == "benign sensitivity").any()
+
+
+def test_names_of_points_are_shown_as_they_are():
+    """Nothing of them is taken for a formula, for markup, or for the end of a cell."""
+    name = r"a|b $\frac$ <i>"
+    table = sweep_table([replace(one, point=one.point.replace(f"{KEY} = 0.1", name), values={}) for one in targets()])
+    with style(Figure()):
+        drawing = draw_trade_offs(table)
+        drawing.canvas.draw()
+        plt.close(drawing)
+    text, words = sweep_text_table(table), "\n\n".join(sweep_text(table, [], True))
+    rows = render_text("markdown", text, "").splitlines()
+    assert {row.replace(r"\|", "").count("|") for row in rows if row.startswith("|")} == {len(text.columns) + 1}
+    page = render_text("html", text, words)
+    assert "<i>" not in page
+    assert "&lt;i&gt;" in page

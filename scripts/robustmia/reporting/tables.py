@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -93,9 +94,10 @@ def render(form: str, table: pd.DataFrame, note: str) -> str:
 def render_text(form: str, text: pd.DataFrame, note: str) -> str:
     """A table whose cells are text, in the same forms."""
     if form == "markdown":
-        return f"{text.to_markdown(index=False, disable_numparse=True)}\n\n{note}\n"
+        cells = text.replace(r"\|", r"\|", regex=True)
+        return f"{cells.to_markdown(index=False, disable_numparse=True)}\n\n{note}\n"
     if form == "html":
-        paragraphs = "".join(f"<p>{paragraph}</p>" for paragraph in note.split("\n\n"))
+        paragraphs = "".join(f"<p>{escape(paragraph, quote=False)}</p>" for paragraph in note.split("\n\n"))
         body = text.to_html(index=False, border=0, justify="left")
         return f"<!doctype html><meta charset='utf-8'><style>{STYLESHEET}</style>{body}{paragraphs}\n"
     text = text.replace({"run": {"_": " "}}, regex=True).rename(columns=_latex_heading)

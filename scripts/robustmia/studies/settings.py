@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from robustmia.errors import escape_control_characters
 from robustmia.inference.settings import enough_shadow_models
 from robustmia.settings import AtLeastTwo, Settings
 
 Changes = dict[str, Any]
 """New values by dotted key of the data set (`threat_model.epsilon`) or of its runs (`method.steps`, `training.epochs`)."""
+LONGEST_NAME = 60  # of a point
 OF_RUNS = ("method", "architecture", "training")
 """First parts of keys that belong to the runs; the others belong to the data set."""
 
@@ -72,6 +74,11 @@ class Varied(Study):
     def _have_names(cls, points: dict[str, Changes]) -> dict[str, Changes]:
         if any(not name.strip() for name in points):
             raise ValueError("a point has no name")
+        for name in points:
+            if len(name) > LONGEST_NAME or name != escape_control_characters(name):
+                raise ValueError(
+                    f"a point's name has at most {LONGEST_NAME} characters, all on one line; shorten {escape_control_characters(name)[:20]!r}"
+                )
         return points
 
     @model_validator(mode="after")
@@ -145,8 +152,9 @@ def in_words(changes: Changes) -> str:
 
 
 def written(value: Any) -> str:
-    """A value as YAML has it."""
-    return json.dumps(value) if isinstance(value, bool | dict | list) or value is None else str(value)
+    """A value as YAML has it, on one line."""
+    plain = json.dumps(value) if isinstance(value, bool | dict | list) or value is None else str(value)
+    return escape_control_characters(plain)
 
 
 def is_number(value: Any) -> bool:

@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from robustmia.reporting.figures.base import Figure
-from robustmia.reporting.figures.style import GREY, colors_of, grid, markers
+from robustmia.reporting.figures.style import GREY, colors_of, grid, markers, plain
 from robustmia.reporting.labels import spaced
 from robustmia.reporting.studies import pareto_front, rows_of, trade_offs, written
 from robustmia.studies.sweep import STRONGEST
@@ -61,10 +61,10 @@ def draw_sweep(table: pd.DataFrame, keys: Sequence[str]) -> Drawing:
             axis.set_visible(False)
         if others:
             own[0].set_title(
-                ", ".join(f"{_short(name)} {written(value)}" for name, value in zip(others, values, strict=True))
+                plain(", ".join(f"{_short(name)} {written(value)}" for name, value in zip(others, values, strict=True)))
             )
     for axis in axes[-1]:
-        axis.set(xticks=list(place.values()), xticklabels=list(place), xlabel=_short(key))
+        axis.set(xticks=list(place.values()), xticklabels=[plain(name) for name in place], xlabel=_short(key))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 2 + 2 * columns), frameon=False)
     drawing.align_ylabels()
@@ -124,7 +124,7 @@ def draw_trade_offs(table: pd.DataFrame) -> Drawing:
             markersize=4.5,
         )
         axis.annotate(str(number), (x, y), xytext=(3.5, 2.5), textcoords="offset points", fontsize=6.5)
-        named = [spaced(row["run"])] * (len(runs) > 1) + [row["point"]] * (len(points) > 1)
+        named = [spaced(row["run"])] * (len(runs) > 1) + [plain(row["point"])] * (len(points) > 1)
         axis.plot([], [], shapes[row["run"]], color=colors[row["point"]], label=f"{number}  {', '.join(named)}")
     axis.set(xlabel="adversarial test accuracy (%)", ylabel="strongest attack, balanced accuracy (%)")
     axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), frameon=False, handlelength=1.0, labelspacing=0.3)

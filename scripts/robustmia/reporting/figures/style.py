@@ -96,14 +96,19 @@ def show_image(axis: Axes, pixels: np.ndarray) -> None:
 
 
 def shortened(name: str) -> str:
-    """A class name that fits below a small image; matplotlib would take what is between two dollar signs for a formula."""
-    return (name if len(name) <= 9 else f"{name[:8]}…").replace("$", r"\$")
+    """A class name that fits below a small image."""
+    return plain(name if len(name) <= 9 else f"{name[:8]}…")
+
+
+def plain(text: str) -> str:
+    """Text as matplotlib shows it as it is: it would take what is between two dollar signs for a formula."""
+    return text.replace("$", r"\$")
 
 
 def ending(name: str) -> str:
     """The end of a file's name, which tells files apart, without its suffix, as it fits above a small image."""
     stem = str(PurePath(name).with_suffix(""))
-    return (stem if len(stem) <= 10 else f"…{stem[-9:]}").replace("$", r"\$")
+    return plain(stem if len(stem) <= 10 else f"…{stem[-9:]}")
 
 
 def rotate_run_names(axis: Axes) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from robustmia.reporting.figures.base import Figure
-from robustmia.reporting.figures.style import grid
+from robustmia.reporting.figures.style import grid, plain
 from robustmia.reporting.labels import spaced, symbol
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def draw_transfer(table: pd.DataFrame) -> Drawing:
                 color="white" if strong else "black",
             )
         axis.set(xticks=range(len(targets)), yticks=range(len(kinds)), title=_titled(attack))
-        axis.set_yticklabels([spaced(kind) for kind in kinds])
-        axis.set_xticklabels([spaced(kind) for kind in targets], rotation=40, ha="right", rotation_mode="anchor")
+        axis.set_yticklabels([plain(spaced(kind)) for kind in kinds])
+        axis.set_xticklabels([plain(spaced(kind)) for kind in targets], rotation=40, ha="right", rotation_mode="anchor")
         axis.set_facecolor("0.85")
         axis.tick_params(length=0)
     for axis in list(axes.flat)[len(attacks) :]:
