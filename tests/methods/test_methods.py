@@ -331,6 +331,12 @@ def test_the_variance_of_losses_is_added(name, extra):
     assert (penalised.loss - plain.loss).item() == pytest.approx(0.4 * losses.var(ddof=1), rel=1e-4)
 
 
+def test_the_losses_of_a_batch_of_one_have_no_variance():
+    model, (images, labels) = small_network(), small_batch()
+    method = PGD(name="pgd", epsilon=0.1, loss_variance=0.4)
+    assert torch.isfinite(method.loss(model, images[:1], labels[:1], LATE, generator()).loss)
+
+
 @pytest.mark.parametrize("method", [PGD, TRADES])
 def test_weights_are_perturbed_as_by_adding_and_subtracting(method):
     """The gradient is that of the model whose weights were moved in place, as in the authors' description; the model's stay."""

@@ -32,7 +32,7 @@ SHAPE = (1, 8, 8)
 
 def gradients(method: str, precision: str, folder: Path) -> torch.Tensor:
     """Of the first step's loss, in all weights of a tiny network."""
-    spec = tiny_spec(method, {"name": "small_cnn", "width": 8}) | {"engine": {"precision": precision}}
+    spec = tiny_spec(method, {"name": "small_cnn", "width": 8}, batch_size=64) | {"engine": {"precision": precision}}
     training = trainer(spec, folder / f"{precision}.pt")
     found = []
     training.optimizer.step = lambda: found.append([weight.grad.clone() for weight in training.model.parameters()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from robustmia.training.loop import Trainer
@@ -44,3 +45,14 @@ def test_an_epoch_draws_its_augmentation_anew(tmp_path):
     flips = [[image.tobytes() in mirrored for image in epoch] for epoch in images]
     assert all(10 < sum(flipped) < 40 for flipped in flips)
     assert flips[0] != flips[1]
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(49, [25, 25]), (16, [13, 13, 12, 12]), (50, [50]), (1, [1] * 50)])
+def test_members_are_shared_out_evenly_over_the_fewest_batches(batch_size, sizes, tmp_path):
+    """No batch of one or two that are left over."""
+    settings = {"epochs": 1, "batch_size": batch_size, "augmentation": {}, "monitor": None}
+    training = Trainer.of_spec(tiny_spec("natural", **settings), *scattered_members(), tmp_path / "c.pt", CPU, "tiny")
+    seen = []
+    Watched(training, lambda _, images, labels: seen.append(len(labels)))
+    training.run()
+    assert seen == sizes

@@ -47,7 +47,7 @@ class AdversarialMethod(BallMethod, PerturbationSettings):
         from robustmia.models.ensemble import shares_of
 
         losses = shares_of(model, cross_entropy(logits, labels, reduction="none"))
-        return self.loss_variance * losses.var(dim=1).mean()
+        return self.loss_variance * losses.var(dim=1, correction=min(1, losses.shape[1] - 1)).mean()
 
     def perturb(
         self,

@@ -59,6 +59,9 @@ class Batches(Protocol):
 class MemberBatches:
     """Random batches of the members of one model, on the device.
 
+    Members are shared out evenly over the fewest batches that are not too large. A last batch of the few that remain, one image of 897
+    in batches of 64, say, would move the weights as far as a whole batch does: at high learning rates some trainings fail so.
+
     Every random number comes from the seed, the epoch and a purpose, so a training that resumes after any epoch draws what
     it would have drawn anyway.
 
@@ -94,7 +97,7 @@ class MemberBatches:
     def _rows(self, order: torch.Generator) -> Iterator[Tensor]:
         """Of each step: each record once in an epoch; for private training each with the same probability in every step."""
         if self.settings.privacy is None:
-            yield from torch.randperm(self.records, generator=order, device=self.device).split(self.settings.batch_size)
+            yield from torch.randperm(self.records, generator=order, device=self.device).tensor_split(self.steps)
             return
         for _ in range(self.steps):
             drawn = torch.rand(self.records, generator=order, device=self.device) < self.probability

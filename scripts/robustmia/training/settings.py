@@ -54,7 +54,7 @@ class TrainingSettings(Settings):
         None,
         description="end after so many epochs, with the learning rates and radii of a training of `epochs`; empty: all",
     )
-    batch_size: PositiveInt = Field(128, description="images per step; the last batch of an epoch may be smaller")
+    batch_size: PositiveInt = Field(128, description="most images of a step; the members are shared out evenly")
     optimizer: Optimizer = Field(description="`sgd` or `adam`, with its settings")
     schedule: Schedule = Field(
         Constant(name="constant"),
