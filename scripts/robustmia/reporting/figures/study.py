@@ -49,9 +49,8 @@ def draw_sweep(table: pd.DataFrame, keys: Sequence[str]) -> Drawing:
     colors = colors_of(list(dict.fromkeys(table.run)), figure)
     drawing, axes = grid(rows, columns, figure, sharex=True, sharey=bool(others))
     panels = axes.T if others else [axes.flat]
-    place = _places(table[key])
     for number, ((values, part), own) in enumerate(zip(parts, panels, strict=True)):
-        own = list(own)
+        own, place = list(own), _places(part[key])
         for axis, quantity in zip(own, shown, strict=False):
             _lines(axis, part[part.quantity == quantity], key, place, colors)
             axis.set_ylabel(PANELS[quantity] if number == 0 else "")
@@ -59,12 +58,14 @@ def draw_sweep(table: pd.DataFrame, keys: Sequence[str]) -> Drawing:
                 axis.axhline(CHANCE, color=GREY, linewidth=0.8, linestyle=":", label="chance")
         for axis in own[len(shown) :]:
             axis.set_visible(False)
+        for axis in own[-1:] if others else axes[-1]:
+            axis.set(xticks=list(place.values()), xticklabels=[plain(name) for name in place], xlabel=_short(key))
         if others:
             own[0].set_title(
-                plain(", ".join(f"{_short(name)} {written(value)}" for name, value in zip(others, values, strict=True)))
+                plain(
+                    ", ".join(f"{_short(name)}: {written(value)}" for name, value in zip(others, values, strict=True))
+                )
             )
-    for axis in axes[-1]:
-        axis.set(xticks=list(place.values()), xticklabels=[plain(name) for name in place], xlabel=_short(key))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 2 + 2 * columns), frameon=False)
     drawing.align_ylabels()

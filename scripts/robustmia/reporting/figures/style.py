@@ -62,14 +62,14 @@ def colors_of(names: Sequence[str], figure: Figure) -> dict[str, tuple[float, fl
 def grid(
     rows: int, columns: int, figure: Figure, sharex: bool = False, sharey: bool = False
 ) -> tuple[Drawing, np.ndarray]:
-    """Axes in rows and columns, [rows, columns]; with `sharey` those of a row have one scale."""
+    """Axes in rows and columns, [rows, columns]; with `sharey` those of a row have one scale, with `sharex` those of a column."""
     return plt.subplots(
         rows,
         columns,
         figsize=(figure.width, figure.height),
         squeeze=False,
         layout="constrained",
-        sharex=sharex,
+        sharex="col" if sharex else False,
         sharey="row" if sharey else False,
     )
 
