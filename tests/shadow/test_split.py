@@ -101,3 +101,13 @@ def test_shadow_models_of_a_target_of_some_classes_are_of_these_alone():
 def test_too_few_other_records_are_refused():
     with refused("the split leaves 0 records", "max_nonmembers"):
         shadow_splits(of_target({"member_fraction": 0.5}, 8, shadow_models=8, other_records=True), faces())
+
+
+def test_records_that_are_held_out_for_early_stopping_are_the_targets_and_no_shadow_models():
+    settings = {"members_per_class": 20, "max_nonmembers": 1000}
+    target = draw_split(faces(), SplitSettings(**settings), seed=5)
+    for other in ({}, {"other_records": True}):
+        splits = shadow_splits(of_target(settings, 8, shadow_models=8, held_out=50, **other) | {"seed": 5}, faces())
+        for split in splits.values():
+            assert np.array_equal(split.shadow_pool, target.shadow_pool[:50])
+            assert not set(split.shadow_pool) & {*split.members, *split.nonmembers}

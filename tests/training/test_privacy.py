@@ -15,6 +15,8 @@ from robustmia.data.split import draw_split
 from robustmia.errors import UserError
 from robustmia.inference.metrics import auc
 from robustmia.inference.scores import log_odds
+from robustmia.methods.base import Progress
+from robustmia.methods.pgd import PGD
 from robustmia.models.device import to_device, to_pixels
 from robustmia.models.networks.base import build_network
 from robustmia.models.networks.wide_resnet import WideResNet
@@ -141,3 +143,33 @@ def test_batch_norm_is_refused():
 def test_noise_has_to_be_given():
     with pytest.raises(ValidationError, match="noise_multiplier"):
         TrainingSettings(epochs=1, optimizer={"name": "sgd", "learning_rate": 0.1}, privacy={})
+
+
+def test_leaving_out_a_record_moves_the_clipped_sum_by_the_clipping_norm_at_most():
+    """What the accountant takes for granted. Made adversarial in part, a batch would not have it, and is refused."""
+    model, (images, labels) = small_network(), small_batch(count=9)
+
+    def clipped_sum(kept: torch.Tensor, fraction: float) -> torch.Tensor:
+        method = PGD(name="pgd", epsilon=0.8, random_start=False, adversarial_fraction=fraction)
+        step = method.loss(model, images[kept], labels[kept], Progress(0.0, 10), torch.Generator().manual_seed(0))
+        settings = PrivacySettings(noise_multiplier=1e-12)
+        private_gradients(model, *step.trained_on, settings, 1.0, torch.Generator().manual_seed(0))
+        return torch.cat([weight.grad.flatten() for weight in model.parameters()])
+
+    everyone = torch.arange(9)
+
+    def largest(fraction: float) -> float:
+        whole = clipped_sum(everyone, fraction)
+        return max((whole - clipped_sum(everyone[everyone != row], fraction)).norm().item() for row in range(9))
+
+    assert largest(1.0) <= 1.0 + 1e-5
+    assert largest(0.0) <= 1.0 + 1e-5
+    assert largest(0.5) > 1.05
+    for fraction in (0.0, 0.5, 1.0):
+        assert PGD(name="pgd", epsilon=0.2, adversarial_fraction=fraction).trains_privately == (fraction != 0.5)
+
+
+def test_a_delta_that_allows_to_publish_a_record_is_refused(tmp_path):
+    spec = tiny_spec("natural", NETWORK, privacy={"noise_multiplier": 1.0, "delta": 0.03})
+    with pytest.raises(UserError, match=r"privacy.delta is 0.03, .* one of 50 records; set it well below 0.02"):
+        trainer(spec, tmp_path / "c.pt")

@@ -104,8 +104,29 @@ def test_early_stopping_without_held_out_records_is_refused(tmp_path):
     spec = tiny_spec("natural", early_stopping=STOPPING)
     with pytest.raises(UserError, match=r"12 records .* there are 0; set split.max_nonmembers"):
         trainer(spec, tmp_path / "c.pt")
-    records, split = tiny_records()
-    Trainer.of_spec(spec, records, split, tmp_path / "c.pt", CPU, "tiny", held_out=split.nonmembers)
+
+
+def test_a_training_that_early_stopping_would_not_look_at_in_the_end_is_refused():
+    settings = {
+        "epochs": 9,
+        "optimizer": {"name": "sgd", "learning_rate": 0.1},
+        "early_stopping": STOPPING | {"every": 3},
+    }
+    TrainingSettings(**settings, stop_after=6)
+    with pytest.raises(ValidationError, match=r"stop_after 5 is no multiple of early_stopping.every, 3"):
+        TrainingSettings(**settings, stop_after=5)
+
+
+def test_a_name_like_that_of_an_early_end_is_no_early_end(tmp_path):
+    """A run may be called so."""
+    other = trainer(tiny_spec(stop_after=1), tmp_path / "t-after-all-after1.pt")
+    other.run()
+    other.checkpoint.discard()
+    assert (tmp_path / "t-after-all-after1.pt").exists()
+    training = trainer(tiny_spec(), tmp_path / "t.pt")
+    training.run()
+    training.checkpoint.discard()
+    assert not (tmp_path / "t.pt").exists()
 
 
 # ---------------------------------------------------------------- dropout

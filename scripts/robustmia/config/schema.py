@@ -165,8 +165,8 @@ class DatasetSettings(Settings):
         for name, run in self.runs.items():
             if (run.training or self.training).privacy and not run.method.trains_privately:
                 raise ValueError(
-                    f"runs.{name} cannot be trained privately: training.privacy goes with the methods natural and pgd, without label_smoothing and "
-                    "weight_perturbation"
+                    f"runs.{name} cannot be trained privately: training.privacy goes with the methods natural and pgd, without label_smoothing, "
+                    "weight_perturbation and loss_variance, and with an adversarial_fraction of 0 or 1"
                 )
         return self
 

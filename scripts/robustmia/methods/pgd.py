@@ -29,7 +29,9 @@ class PGD(AdversarialMethod):
 
     @property
     def trains_privately(self) -> bool:
-        return not (self.label_smoothing or self.weight_perturbation or self.loss_variance)
+        """Not with a part of each batch: which images that is depends on the others, and so do their gradients."""
+        mixed = self.adversarial_fraction not in (0.0, 1.0)
+        return not (mixed or self.label_smoothing or self.weight_perturbation or self.loss_variance)
 
     def loss(self, model: nn.Module, images: Tensor, labels: Tensor, progress: Progress, generator: Generators) -> Step:
         """Mean cross-entropy of the batch, its first `adversarial_fraction` replaced by PGD examples."""

@@ -21,7 +21,8 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
 
     Args:
         spec: the numbers of the `models`, the target's `split` and `seed`; `shadow_models`, how many there are in all, where so few may not be
-            able to have so many each; `other_records`, if they are drawn from the records that are neither members nor non-members of the target.
+            able to have so many each; `other_records`, if they are drawn from the records that are neither members nor non-members of the target;
+            `held_out`, how many of those are held out for early stopping, of the target and of its shadow models alike.
         records: of the data set.
 
     Raises:
@@ -29,8 +30,9 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
     """
     settings = SplitSettings(**spec["split"])
     target = draw_split(records, settings, spec["seed"])
+    held_out = target.shadow_pool[: spec.get("held_out", 0)]
     of_classes = np.flatnonzero(in_classes(records, settings.classes))
-    rows = np.sort(target.shadow_pool) if spec.get("other_records") else of_classes
+    rows = np.setdiff1d(target.shadow_pool if spec.get("other_records") else of_classes, held_out)
     if len(rows) < 2 * LEAST_OF_A_KIND:
         raise UserError(
             f"shadow models of other records: the split leaves {len(rows)} records that are neither members nor non-members; lower "
@@ -45,12 +47,8 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
             *(members, wanted, spec["shadow_models"]),
         )
     labels, seed = records.labels[rows], spec["seed"]
-    return {model: _of_rows(shadow_split(labels, members, seed, model), rows) for model in spec["models"]}
-
-
-def _of_rows(split: Split, rows: np.ndarray) -> Split:
-    """The rows of the data set, from numbers that count those drawn from."""
-    return Split(rows[split.members], rows[split.nonmembers], split.shadow_pool)
+    drawn = {model: shadow_split(labels, members, seed, model) for model in spec["models"]}
+    return {model: Split(rows[split.members], rows[split.nonmembers], held_out) for model, split in drawn.items()}
 
 
 def possible_members(records: int, target_members: int, models: int) -> int:

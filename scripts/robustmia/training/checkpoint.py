@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,6 @@ from robustmia.files.atomic import atomic_path
 
 logger = logging.getLogger(__name__)
 
-AFTER = "-after"
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -96,9 +96,10 @@ class Checkpoint:
 
     def _of_shorter(self) -> list[Path]:
         """States in which the same training ended early, the longest first."""
-        name, _, own = self.path.stem.partition(AFTER)
-        found = {int(path.stem.partition(AFTER)[2]): path for path in self.path.parent.glob(f"{name}{AFTER}*[0-9].pt")}
-        return [found[epochs] for epochs in sorted(found, reverse=True) if not own or epochs < int(own)]
+        name, own = _parts(self.path)
+        parts = {path: _parts(path) for path in self.path.parent.glob("*.pt")}
+        found = {epochs: path for path, (of, epochs) in parts.items() if of == name and epochs}
+        return [found[epochs] for epochs in sorted(found, reverse=True) if not own or epochs < own]
 
     def _read(self, path: Path, device: torch.device) -> dict | None:
         if not path.exists():
@@ -119,5 +120,11 @@ class Checkpoint:
 
     def discard(self) -> None:
         """Remove the files, once the model is safe elsewhere; a state from which a longer training may go on is kept."""
-        for path in (self.before,) if AFTER in self.path.stem else (self.path, self.before):
+        for path in (self.before,) if _parts(self.path)[1] else (self.path, self.before):
             path.unlink(missing_ok=True)  # the folder stays: another training may be about to write into it
+
+
+def _parts(path: Path) -> tuple[str, int | None]:
+    """The name of a training, and the epochs after which it ends early, from that of its checkpoint."""
+    found = re.fullmatch(r"(.*)-after(\d+)", path.stem)
+    return (found[1], int(found[2])) if found else (path.stem, None)

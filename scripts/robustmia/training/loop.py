@@ -10,7 +10,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn, Protocol
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -28,7 +27,7 @@ from robustmia.settings import instantiate
 from robustmia.training.batches import Batches, MemberBatches
 from robustmia.training.checkpoint import Checkpoint, Position
 from robustmia.training.monitor import COLUMNS, EarlyStopping, Monitor, accuracy, count_correct
-from robustmia.training.privacy import private_gradients, require_private, spent_epsilon
+from robustmia.training.privacy import private_gradients, require_private, require_small_delta, spent_epsilon
 from robustmia.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
@@ -98,7 +97,6 @@ class Trainer:
         checkpoint: Path,
         device: torch.device,
         name: str,
-        held_out: np.ndarray | None = None,
     ) -> Trainer:
         """The training of one model.
 
@@ -109,12 +107,13 @@ class Trainer:
             checkpoint: the file that keeps the state between epochs.
             device: where everything happens.
             name: as above.
-            held_out: rows for early stopping; None: those that are neither members nor non-members.
 
         Raises:
-            UserError: there are too few of those, or the network cannot be trained privately and shall be.
+            UserError: too few records are neither members nor non-members for early stopping; delta is too large for the number of members; or the network cannot be trained privately and shall be.
         """
         settings, seed = TrainingSettings(**spec["training"]), spec["seed"]
+        if settings.privacy is not None:
+            require_small_delta(settings.privacy, len(split.members))
         shape, classes = records.image_shape, len(records.class_names)
         network = build_network(instantiate(spec["architecture"]), shape, classes, derive_seed(seed, "weights"))
         images = settings.epochs * len(split.members)
@@ -122,10 +121,9 @@ class Trainer:
         batches = MemberBatches(records, split, settings, device, seed)
         monitor = Monitor(settings.monitor, records, split, device) if settings.monitor else None
         keeper = Checkpoint(checkpoint, batches.digest)
-        rows = split.shadow_pool if held_out is None else held_out
         chosen_by, early_stopping = settings.early_stopping, None
         if chosen_by is not None:
-            early_stopping = EarlyStopping(chosen_by, records, rows, device)
+            early_stopping = EarlyStopping(chosen_by, records, split.shadow_pool, device)
         return cls(model, instantiate(spec["method"]), settings, batches, keeper, name, monitor, early_stopping)
 
     def run(self) -> tuple[nn.Module, pd.DataFrame]:

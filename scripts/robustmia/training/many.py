@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -41,7 +40,7 @@ def train_many(
 
     Args:
         specs: by the model's number, as `Trainer.of_spec` takes them, alike but for the seed.
-        splits: by the same numbers, with equal numbers of members; early stopping looks at the non-members.
+        splits: by the same numbers, with equal numbers of members.
         records: of the data set.
         checkpoint: what the checkpoints' names begin with.
         device: where everything happens.
@@ -59,7 +58,6 @@ def train_many(
             checkpoint.with_name(f"{checkpoint.stem}-{model}.pt"),
             device,
             f"{name}{model}",
-            held_out=_held_out(splits[model]),
         )
         for model, spec in specs.items()
     }
@@ -73,7 +71,3 @@ def train_many(
             weights = network.state_of(number) if isinstance(network, Ensemble) else network.state_dict()
             trained[model] = Trained(weights, history, trainers[model].checkpoint)
     return trained
-
-
-def _held_out(split: Split) -> np.ndarray:
-    return split.shadow_pool if len(split.shadow_pool) else split.nonmembers

@@ -50,7 +50,7 @@ class EarlyStopping:
     Args:
         settings: how often, on how many records, and under which attack.
         records: all records of the data set.
-        held_out: rows that the model is neither trained nor evaluated on.
+        held_out: rows that are neither members nor non-members of the target model: neither it nor its shadow models are trained on them.
         device: where everything happens.
 
     Raises:

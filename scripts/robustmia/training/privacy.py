@@ -65,6 +65,14 @@ def _clipped_sums(
     return {name: torch.tensordot(factors, gradient, dims=1) for name, gradient in gradients.items()}
 
 
+def require_small_delta(settings: PrivacySettings, members: int) -> None:
+    """Raise `UserError` for a delta of 1 / members or more, with which a mechanism may publish a whole record."""
+    if settings.delta * members >= 1.0:
+        raise UserError(
+            f"training.privacy.delta is {settings.delta:g}, which allows to publish one of {members} records; set it well below {1 / members:.1g}"
+        )
+
+
 def require_private(model: nn.Module) -> None:
     """Raise `UserError` for a network whose answer to an image depends on the others of its batch while it is trained."""
     for name, layer in model.named_modules():

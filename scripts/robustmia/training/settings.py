@@ -23,14 +23,18 @@ class AugmentationSettings(Settings):
 class MonitorSettings(PerturbationSettings):
     """Accuracies of members and non-members while training, for the training curves only: nothing is chosen by them."""
 
-    every: PositiveInt = Field(10, description="epochs between two evaluations; the last epoch is always evaluated")
+    every: PositiveInt = Field(
+        10, description="epochs between two evaluations; the last of `epochs` is always evaluated"
+    )
     records: PositiveInt = Field(256, description="members, and as many non-members, that are evaluated")
 
 
 class EarlyStoppingSettings(PerturbationSettings):
     """Which epoch's weights are kept: those of the highest adversarial accuracy on held-out records (Rice et al. 2020)."""
 
-    every: PositiveInt = Field(1, description="epochs between two evaluations; the last epoch is always evaluated")
+    every: PositiveInt = Field(
+        1, description="epochs between two evaluations; the last of `epochs` is always evaluated"
+    )
     records: PositiveInt = Field(
         200, description="held out: neither members nor non-members; `split.max_nonmembers` leaves some"
     )
@@ -43,7 +47,9 @@ class PrivacySettings(Settings):
         description="standard deviation of the noise in units of max_gradient_norm; more is more private"
     )
     max_gradient_norm: PositiveFloat = Field(1.0, description="norm to which the gradient of each image is clipped")
-    delta: OpenFraction = Field(1e-4, description="of (epsilon, delta)-differential privacy: well below 1 / members")
+    delta: OpenFraction = Field(
+        1e-4, description="of (epsilon, delta)-differential privacy: has to be well below 1 / members"
+    )
 
 
 class TrainingSettings(Settings):
@@ -52,7 +58,7 @@ class TrainingSettings(Settings):
     epochs: PositiveInt = Field(description="passes over the members")
     stop_after: PositiveInt | None = Field(
         None,
-        description="end after so many epochs, with the learning rates and radii of a training of `epochs`; empty: all",
+        description="end after so many epochs, with the learning rates and radii of a training of `epochs`, which may not have reached their full size; empty: all",
     )
     batch_size: PositiveInt = Field(128, description="most images of a step; the members are shared out evenly")
     optimizer: Optimizer = Field(description="`sgd` or `adam`, with its settings")
@@ -74,6 +80,10 @@ class TrainingSettings(Settings):
     def _stops_in_time(self) -> TrainingSettings:
         if self.stop_after is not None and self.stop_after > self.epochs:
             raise ValueError(f"stop_after {self.stop_after} is above epochs {self.epochs}")
+        if self.stop_after and self.early_stopping and self.stop_after % self.early_stopping.every:
+            raise ValueError(
+                f"stop_after {self.stop_after} is no multiple of early_stopping.every, {self.early_stopping.every}: the last epoch would not be looked at"
+            )
         return self
 
     @property

@@ -116,11 +116,12 @@ class Variant:
 
     def shadow_splits(self) -> Content:
         """What decides the records that shadow models are trained on; their number only where it may keep them from the target's."""
-        split = self.settings.split
-        if self.other_records:
-            return self.split() | {"shadow_models": self.shadow_models, "other_records": True}
+        split, stopping = self.settings.split, self.training.early_stopping
+        held_out = {"held_out": stopping.records} if stopping else {}
+        other = {"other_records": True} if self.other_records else {}
         halves = split.member_fraction == 0.5 and split.max_members is None  # which any number of models is trained on
-        return self.split() if halves else self.split() | {"shadow_models": self.shadow_models}
+        number = {} if halves and not held_out and not other else {"shadow_models": self.shadow_models}
+        return {**self.split(), **held_out, **other, **number}
 
     def infer(self) -> Content:
         return {
