@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from robustmia.config.files import check_files
 from robustmia.config.reading import check_audits, check_sources, read_config
 from robustmia.config.registry import SIGNALS
-from robustmia.config.studies import read_points
+from robustmia.config.studies import check_sources_of_points, read_points
 from robustmia.workflow.code_digest import code_digest, digest
 from robustmia.workflow.paths import TARGET, Paths, filled
 from robustmia.workflow.results_lock import hold_results
@@ -21,6 +21,7 @@ from robustmia.workflow.snakemake_hooks import (
     or_end,
 )
 from robustmia.workflow.specs import Specs
+from robustmia.workflow.study_jobs import StudyJobs
 from robustmia.workflow.targets import JOINED_TABLES, TABLES, Targets
 
 # The file beside this one, wherever snakemake is started.
@@ -41,8 +42,10 @@ or_end(check_sources, settings)
 or_end(check_audits, settings)
 paths = Paths(str(settings.results_dir))
 points = or_end(read_points, config, settings)
+or_end(check_sources_of_points, settings, points)
 targets = Targets(settings, paths, points)
 specs = Specs(targets)
+study_jobs = StudyJobs(targets)
 failures = install_hooks(workflow)
 results_lock = FileLock(paths.lock)
 

@@ -1,8 +1,8 @@
-# Studies: each a table, a page and a figure from the target models at its points. `snakemake study_NAME`, or study --config study=NAME.
+# Studies: each a table, a page and a figure from the target models at its points. `snakemake study_NAME`.
 rule sweep:
     input:
-        results=lambda wildcards: targets.study_results(wildcards.study),
-        histories=lambda wildcards: targets.private_histories(wildcards.study),
+        results=lambda wildcards: study_jobs.results(wildcards.study),
+        histories=lambda wildcards: study_jobs.private_histories(wildcards.study),
     output:
         csv=filled(paths.study_table, table="sweep"),
         markdown=filled(paths.study_page, form="md"),
@@ -16,11 +16,11 @@ rule sweep:
     log:
         paths.log("sweep/{study}"),
     wildcard_constraints:
-        study="|".join(targets.studies("sweep")) or NONE,
+        study="|".join(study_jobs.names("sweep")) or NONE,
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=by_wildcards(specs.sweep),
+        spec=by_wildcards(study_jobs.sweep),
         code=code_of("sweep"),
     script:
         "../scripts/sweep.py"
@@ -44,16 +44,16 @@ rule sweep_figure:
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=by_wildcards(specs.study_figure),
-        code=code_of("study_figure"),
+        spec=by_wildcards(study_jobs.sweep_figure),
+        code=code_of("sweep_figure"),
     script:
-        "../scripts/study_figure.py"
+        "../scripts/sweep_figure.py"
 
 
 rule transfer:
     input:
-        unpack(by_wildcards(targets.transfer_inputs)),
-        records=lambda wildcards: targets.of_first_seed(
+        unpack(by_wildcards(study_jobs.transfer_inputs)),
+        records=lambda wildcards: study_jobs.of_first_seed(
             wildcards.study, paths.records
         )[0],
     output:
@@ -77,12 +77,12 @@ rule transfer:
     log:
         paths.log("transfer/{study}"),
     wildcard_constraints:
-        study="|".join(targets.studies("transfer")) or NONE,
+        study="|".join(study_jobs.names("transfer")) or NONE,
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=by_wildcards(specs.transfer),
-        code=code_of("transfer", specs.transfer),
+        spec=by_wildcards(study_jobs.transfer),
+        code=code_of("transfer", study_jobs.transfer),
     script:
         "../scripts/transfer.py"
 
@@ -90,9 +90,9 @@ rule transfer:
 # How far records are from the decision boundary of one target model.
 rule boundary:
     input:
-        records=lambda wildcards: targets.of_run(paths.records, **wildcards),
-        split=lambda wildcards: targets.of_run(paths.split, **wildcards),
-        model=lambda wildcards: targets.of_run(paths.model, **wildcards),
+        records=lambda wildcards: study_jobs.of_run(paths.records, **wildcards),
+        split=lambda wildcards: study_jobs.of_run(paths.split, **wildcards),
+        model=lambda wildcards: study_jobs.of_run(paths.model, **wildcards),
     output:
         paths.boundary,
     log:
@@ -103,16 +103,16 @@ rule boundary:
     resources:
         gpu=1,
     params:
-        spec=by_wildcards(specs.boundary),
-        code=code_of("boundary", specs.boundary),
+        spec=by_wildcards(study_jobs.boundary),
+        code=code_of("boundary", study_jobs.boundary),
     script:
         "../scripts/boundary.py"
 
 
 rule outputs:
     input:
-        unpack(by_wildcards(targets.output_inputs)),
-        records=lambda wildcards: targets.of_first_seed(
+        unpack(by_wildcards(study_jobs.output_inputs)),
+        records=lambda wildcards: study_jobs.of_first_seed(
             wildcards.study, paths.records
         )[0],
     output:
@@ -136,12 +136,12 @@ rule outputs:
     log:
         paths.log("outputs/{study}"),
     wildcard_constraints:
-        study="|".join(targets.studies("outputs")) or NONE,
+        study="|".join(study_jobs.names("outputs")) or NONE,
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=by_wildcards(specs.outputs),
-        code=code_of("outputs", specs.outputs),
+        spec=by_wildcards(study_jobs.outputs),
+        code=code_of("outputs", study_jobs.outputs),
     script:
         "../scripts/outputs.py"
 
@@ -149,7 +149,7 @@ rule outputs:
 # The members that are left out one at a time, and the models that are trained again.
 rule sensitivity_records:
     input:
-        lambda wildcards: targets.of_first_seed(wildcards.study, paths.record_results),
+        lambda wildcards: study_jobs.of_first_seed(wildcards.study, paths.record_results),
     output:
         paths.left_out_records,
     log:
@@ -158,7 +158,7 @@ rule sensitivity_records:
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=by_wildcards(specs.sensitivity_records),
+        spec=by_wildcards(study_jobs.sensitivity_records),
         code=code_of("sensitivity_records"),
     script:
         "../scripts/sensitivity_records.py"
@@ -166,10 +166,10 @@ rule sensitivity_records:
 
 rule retrain:
     input:
-        records=lambda wildcards: targets.of_first_seed(
+        records=lambda wildcards: study_jobs.of_first_seed(
             wildcards.study, paths.records
         )[0],
-        split=lambda wildcards: targets.of_first_seed(wildcards.study, paths.split)[0],
+        split=lambda wildcards: study_jobs.of_first_seed(wildcards.study, paths.split)[0],
         chosen=paths.left_out_records,
     output:
         paths.retrained,
@@ -183,9 +183,9 @@ rule retrain:
     resources:
         gpu=1,
     params:
-        spec=by_wildcards(specs.retrain),
-        code=code_of("retrain", specs.retrain),
-        checkpoint=by_wildcards(specs.retraining_checkpoint),
+        spec=by_wildcards(study_jobs.retrain),
+        code=code_of("retrain", study_jobs.retrain),
+        checkpoint=by_wildcards(study_jobs.retraining_checkpoint),
     script:
         "../scripts/retrain.py"
 
@@ -193,7 +193,7 @@ rule retrain:
 rule sensitivity:
     input:
         chosen=paths.left_out_records,
-        retrained=lambda wildcards: targets.retrained(wildcards.study),
+        retrained=lambda wildcards: study_jobs.retrained(wildcards.study),
     output:
         csv=filled(paths.study_table, table="sensitivity"),
         summary=filled(paths.study_table, table="summary"),
@@ -216,11 +216,11 @@ rule sensitivity:
     log:
         paths.log("sensitivity/{study}"),
     wildcard_constraints:
-        study="|".join(targets.studies("sensitivity")) or NONE,
+        study="|".join(study_jobs.names("sensitivity")) or NONE,
     conda:
         "../envs/analysis.yaml"
     params:
-        spec=by_wildcards(specs.sensitivity),
+        spec=by_wildcards(study_jobs.sensitivity),
         code=code_of("sensitivity"),
     script:
         "../scripts/sensitivity.py"
@@ -229,7 +229,7 @@ rule sensitivity:
 # What goes with leakage, over all runs and points of all sweeps.
 rule explanation:
     input:
-        expand(filled(paths.study_table, table="sweep"), study=targets.studies("sweep")),
+        expand(filled(paths.study_table, table="sweep"), study=study_jobs.names("sweep")),
     output:
         rows=filled(paths.explanation, name="runs_and_points.csv"),
         csv=filled(paths.explanation, name="explanation.csv"),
@@ -253,24 +253,24 @@ rule explanation:
     conda:
         "../envs/analysis.yaml"
     params:
-        studies=targets.studies("sweep"),
+        studies=study_jobs.names("sweep"),
         code=code_of("explanation"),
     script:
         "../scripts/explanation.py"
 
 
-STUDIES = [file for study in targets.studies() for file in targets.study_files(study)]
-if targets.studies("sweep"):
+STUDIES = [file for study in study_jobs.names() for file in study_jobs.files(study)]
+if study_jobs.names("sweep"):
     STUDIES.append(filled(paths.explanation, name="explanation.md"))
 
 
-for study in targets.studies():
+for study in study_jobs.names():
 
     rule:
         name:
             f"study_{study}"
         input:
-            targets.study_files(study),
+            study_jobs.files(study),
         localrule: True
 
 

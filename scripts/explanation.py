@@ -3,13 +3,11 @@
 from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia.files.atomic import write_text
     from robustmia.files.tables import read_table, write_table
     from robustmia.reporting.explanation import explanation_table, explanation_text
-    from robustmia.reporting.figures.base import Figure
     from robustmia.reporting.figures.explanation import draw_explanation
-    from robustmia.reporting.figures.style import save, style
-    from robustmia.reporting.tables import render_text
+    from robustmia.reporting.figures.style import draw_to
+    from robustmia.reporting.tables import write_page
     from robustmia.studies.explanation import correlations, joined
 
     studies = snakemake.params.studies
@@ -17,8 +15,5 @@ with job(snakemake):
     found = correlations(rows)
     write_table(rows, snakemake.output.rows)
     write_table(found, snakemake.output.csv)
-    words = "\n\n".join(explanation_text(found, len(studies)))
-    for form in ("markdown", "html"):
-        write_text(snakemake.output[form], render_text(form, explanation_table(found), words))
-    with style(Figure()):
-        save(draw_explanation(rows, found), [snakemake.output.pdf, snakemake.output.png])
+    write_page(snakemake.output, explanation_table(found), explanation_text(found, len(studies)))
+    draw_to(snakemake.output, draw_explanation, rows, found)

@@ -8,16 +8,14 @@ with job(snakemake):
     from robustmia.data.records import Records
     from robustmia.data.split import Split
     from robustmia.files.arrays import load_arrays
-    from robustmia.files.atomic import write_text
     from robustmia.files.signals import ShadowSignals, load_signals
     from robustmia.files.tables import write_table
     from robustmia.inference.attacks.base import load_attacks
     from robustmia.inference.settings import AttackSettings
-    from robustmia.reporting.figures.base import Figure
     from robustmia.reporting.figures.outputs import draw_outputs
-    from robustmia.reporting.figures.style import save, style
+    from robustmia.reporting.figures.style import draw_to
     from robustmia.reporting.outputs import outputs_text, outputs_text_table
-    from robustmia.reporting.tables import render_text
+    from robustmia.reporting.tables import write_page
     from robustmia.studies.outputs import Seen, outputs, outputs_table
 
     spec, inputs = snakemake.params.spec, snakemake.input
@@ -37,8 +35,5 @@ with job(snakemake):
     attacks = load_attacks(spec["strategies"], AttackSettings(**spec["attacks"]))
     table = outputs_table(runs, outputs(**spec["ways"]), attacks, len(Records.load(inputs.records).labels))
     write_table(table, snakemake.output.csv)
-    words = "\n\n".join(outputs_text(table))
-    for form in ("markdown", "html"):
-        write_text(snakemake.output[form], render_text(form, outputs_text_table(table), words))
-    with style(Figure()):
-        save(draw_outputs(table), [snakemake.output.pdf, snakemake.output.png])
+    write_page(snakemake.output, outputs_text_table(table), outputs_text(table))
+    draw_to(snakemake.output, draw_outputs, table)

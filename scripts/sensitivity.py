@@ -8,13 +8,11 @@ with job(snakemake):
     import numpy as np
 
     from robustmia.files.arrays import load_arrays
-    from robustmia.files.atomic import write_text
     from robustmia.files.tables import read_table, write_table
-    from robustmia.reporting.figures.base import Figure
     from robustmia.reporting.figures.sensitivity import draw_sensitivity
-    from robustmia.reporting.figures.style import save, style
+    from robustmia.reporting.figures.style import draw_to
     from robustmia.reporting.sensitivity import sensitivity_text, sensitivity_text_table
-    from robustmia.reporting.tables import render_text
+    from robustmia.reporting.tables import write_page
     from robustmia.studies.sensitivity import SIGNALS, Retrained, sensitivity_table, summary
 
     spec, chosen, files = snakemake.params.spec, read_table(snakemake.input.chosen), iter(snakemake.input.retrained)
@@ -27,8 +25,5 @@ with job(snakemake):
     table, found = sensitivity_table(chosen, retrained), summary(chosen, retrained, spec["natural"])
     write_table(table, snakemake.output.csv)
     write_table(found, snakemake.output.summary)
-    words = "\n\n".join(sensitivity_text(found))
-    for form in ("markdown", "html"):
-        write_text(snakemake.output[form], render_text(form, sensitivity_text_table(found), words))
-    with style(Figure()):
-        save(draw_sensitivity(table), [snakemake.output.pdf, snakemake.output.png])
+    write_page(snakemake.output, sensitivity_text_table(found), sensitivity_text(found))
+    draw_to(snakemake.output, draw_sensitivity, table)

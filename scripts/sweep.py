@@ -3,11 +3,10 @@
 from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia.files.atomic import write_text
     from robustmia.files.tables import read_table, write_table
     from robustmia.inference.record_results import RecordResults
     from robustmia.reporting.studies import sweep_text, sweep_text_table
-    from robustmia.reporting.tables import render_text
+    from robustmia.reporting.tables import write_page
     from robustmia.studies.sweep import TargetsAt, sweep_table
 
     spec, inputs = snakemake.params.spec, snakemake.input
@@ -18,17 +17,16 @@ with job(snakemake):
             return None
         return float(read_table(inputs.histories[private["history"]])["privacy_epsilon"].iloc[-1]), private["delta"]
 
+    results = [RecordResults.load(path) for path in inputs.results]
     targets = [
         TargetsAt(
-            **target,
-            results=[RecordResults.load(inputs.results[number]) for number in files["results"]],
-            privacy=privacy(files["private"]),
+            **{name: target[name] for name in ("point", "values", "run", "method", "is_shown")},
+            results=[results[number] for number in target["results"]],
+            privacy=privacy(target["private"]),
         )
-        for target, files in zip(spec["targets"], spec["files"], strict=True)
+        for target in spec["targets"]
     ]
     table = sweep_table(targets)
     write_table(table, snakemake.output.csv)
     text = sweep_text_table(table)
-    words = "\n\n".join(sweep_text(table, spec["keys"], spec["is_evaluated_alike"]))
-    for form in ("markdown", "html"):
-        write_text(snakemake.output[form], render_text(form, text, words))
+    write_page(snakemake.output, text, sweep_text(table, spec["keys"], spec["is_evaluated_alike"]))

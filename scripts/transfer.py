@@ -7,16 +7,14 @@ with job(snakemake):
 
     from robustmia.data.records import Records
     from robustmia.data.split import Split
-    from robustmia.files.atomic import write_text
     from robustmia.files.signals import ShadowSignals, load_signals
     from robustmia.files.tables import write_table
     from robustmia.inference.attacks.base import load_attacks
     from robustmia.inference.settings import AttackSettings
     from robustmia.progress import report_progress
-    from robustmia.reporting.figures.base import Figure
-    from robustmia.reporting.figures.style import save, style
+    from robustmia.reporting.figures.style import draw_to
     from robustmia.reporting.figures.transfer import draw_transfer
-    from robustmia.reporting.tables import render_text
+    from robustmia.reporting.tables import write_page
     from robustmia.reporting.transfer import transfer_text, transfer_text_table
     from robustmia.studies.transfer import Knowledge, attack_with, losses, transfer_table
 
@@ -46,8 +44,5 @@ with job(snakemake):
     table = transfer_table(results_of, list(files), len(labels))
     write_table(table, snakemake.output.csv)
     found = losses(table)
-    words = "\n\n".join(transfer_text(found, int(table.seeds.max())))
-    for form in ("markdown", "html"):
-        write_text(snakemake.output[form], render_text(form, transfer_text_table(table), words))
-    with style(Figure()):
-        save(draw_transfer(table), [snakemake.output.pdf, snakemake.output.png])
+    write_page(snakemake.output, transfer_text_table(table), transfer_text(found, int(table.seeds.max())))
+    draw_to(snakemake.output, draw_transfer, table)

@@ -28,6 +28,7 @@ from robustmia.settings import chosen, instantiate
 from robustmia.training.settings import TrainingSettings
 from robustmia.workflow.paths import Paths
 from robustmia.workflow.specs import Specs
+from robustmia.workflow.study_jobs import StudyJobs
 from robustmia.workflow.targets import Targets
 
 LIMIT = 10  # seconds for one configuration
@@ -255,9 +256,10 @@ def plan(config: Config, points: dict[str, list[Point]]) -> None:
 
 def plan_studies(config: Config, targets: Targets, specs: Specs) -> None:
     """Every study's settings, and those of the jobs at its points."""
+    jobs = StudyJobs(targets)
     for study, settings in config.studies.items():
-        getattr(specs, settings.kind)(study)
-        targets.study_files(study)
+        getattr(jobs, settings.kind)(study)
+        jobs.files(study)
         of_points = targets.variants.of_studies[study]
         assert len(of_points) == len(targets.points[study])
         for variant in (variant for of_point in of_points for variant in of_point):
@@ -266,7 +268,7 @@ def plan_studies(config: Config, targets: Targets, specs: Specs) -> None:
             assert instantiate(found["method"]) == variant.method
             assert len(targets.files(targets.paths.record_results, variant)) == len(variant.seeds)
         if settings.kind == "sensitivity":
-            specs.sensitivity_records(study), targets.retrained(study)
+            jobs.sensitivity_records(study), jobs.retrained(study)
 
 
 def run_jobs(config: Config, dice: random.Random) -> None:

@@ -10,7 +10,7 @@ from snakemake.utils import update_config
 
 from helpers import ROOT
 from robustmia.config.reading import read_config
-from robustmia.config.studies import Point, read_points
+from robustmia.config.studies import Point, check_sources_of_points, read_points
 from robustmia.errors import UserError
 
 
@@ -107,6 +107,50 @@ BAD = {
         "studies.mine.other_records",
         "split.max_nonmembers",
     ),
+    "size of jobs": (
+        {"change": {"resources.shadow_models_per_job": 2}},
+        "resources.shadow_models_per_job",
+        "changes no result",
+    ),
+    "run of other studies": (
+        {"runs": ["natural"], "change": {"runs.pgd.method.steps": 3}},
+        "runs.pgd.method.steps",
+        "one of the study's runs, as in runs.natural.",
+    ),
+    "new run": ({"change": {"runs.extra": {"method": {"name": "natural"}}}}, "runs.extra", "one of the study's runs"),
+    "run left out": ({"change": {"runs.pgd": None}}, "runs.pgd", "one of the study's runs"),
+    "point twice": ({"vary": {"threat_model.epsilon": [0.1, "0.1"]}}, "studies.mine", "a point is given twice"),
+    "run twice": ({"runs": ["pgd", "pgd"]}, "studies.mine.runs", "a value is given twice"),
+    "temperature twice": (
+        {"kind": "outputs", "temperatures": [2.0, 2]},
+        "studies.mine.temperatures",
+        "a value is given twice",
+    ),
+    "zip of one list": ({"vary": {"training.epochs": [70, 80]}, "zip": True}, "studies.mine", "two lists under vary"),
+    "zip of points": ({"points": {"a": {}, "b": {}}, "zip": True}, "studies.mine", "two lists under vary"),
+    "many points by name": (
+        {"points": {str(k): {} for k in range(51)}},
+        "studies.mine",
+        "51 points are more than max_points",
+    ),
+    "attacks of a transfer": (
+        {"kind": "transfer", "shadow_models": 8, "vary": {"attacks.rmia_gamma": [1.0, 2.0]}},
+        "studies.mine",
+        "the same settings of attacks",
+    ),
+    "early stopping that does not look at the end": (
+        {"change": {"training.early_stopping": {"every": 4}, "training.stop_after": 6}},
+        "training",
+        "no multiple of early_stopping.every, 4",
+    ),
+    "private mixed batches": (
+        {
+            "runs": ["pgd"],
+            "change": {"training.privacy": {"noise_multiplier": 1.0}, "method.adversarial_fraction": 0.5},
+        },
+        "studies.mine",
+        "adversarial_fraction of 0 or 1",
+    ),
     "name on two lines": ({"points": {"a\nb": {}}}, "studies.mine.points", "on one line"),
     "long name": ({"points": {"a" * 61: {}}}, "studies.mine.points", "60 characters"),
     "value on two lines": ({"vary": {"method.name": ["a\nb"]}}, "a\\nb", "method"),
@@ -173,3 +217,29 @@ def test_mistakes_are_one_line_that_names_the_key(study, key, said):
     assert line.startswith("config: ")
     assert key in line
     assert said in line
+
+
+@pytest.mark.parametrize("name", ["a.b", "explanation.md", "é", "1"])
+def test_names_of_studies_are_those_of_targets_and_folders(name):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    raw["studies"] = {name: {"dataset": "digits"}}
+    with pytest.raises(UserError, match="letters, digits, '_' and '-' only"):
+        read_config(raw)
+
+
+def test_a_run_whose_name_has_dots_is_found_by_the_longest_name():
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    raw["datasets"]["digits"]["runs"]["pgd.v2"] = {"method": {"name": "pgd"}}
+    raw["studies"] = {"mine": {"dataset": "digits", "change": {"runs.pgd.v2.method.steps": 3}}}
+    (point,) = read_points(raw, read_config(raw))["mine"]
+    runs = point.settings.runs
+    assert (runs["pgd.v2"].method.steps, runs["pgd"].method.steps) == (3, 7)
+
+
+def test_a_points_own_source_has_to_be_there(tmp_path):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    source = {"name": "image_folder", "path": str(tmp_path / "nowhere"), "size": [8, 8]}
+    raw["studies"] = {"mine": {"dataset": "digits", "change": {"source": source}}}
+    config = read_config(raw)
+    with pytest.raises(UserError, match="nowhere"):
+        check_sources_of_points(config, read_points(raw, config))

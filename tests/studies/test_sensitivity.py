@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from helpers import refused
 from robustmia.data.split import Split
 from robustmia.inference.record_results import RecordResults
 from robustmia.inference.scores import log_odds
@@ -102,6 +103,28 @@ def test_sensitivity_is_what_the_record_itself_is_worth_and_0_for_records_left_i
     assert inside.mean() > 0.6 if lost == 0.0 else inside.mean() < 0.1
 
 
+@pytest.mark.parametrize("shared", [0.0, 0.03])
+def test_the_band_has_95_percent_of_sorted_differences_where_nothing_is_lost(shared):
+    """Over repetitions of the whole study; also where all records of a model move together."""
+    outside = []
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        found = confidences(0.0, seed, n=40, again=24)
+        moved = Retrained(
+            found.without + shared * random.standard_normal((40, 1)),
+            found.again + shared * random.standard_normal((24, 1)),
+        )
+        low, high = moved.band
+        found_sorted = np.sort(moved.sensitivity)[::-1]
+        outside.append(((found_sorted < low) | (found_sorted > high)).mean())
+    assert 0.02 < np.mean(outside) < 0.10
+
+
+def test_more_records_than_there_are_members_are_refused():
+    with refused("41 members are to be left out, and there are 40", "least_at_risk"):
+        groups(20, 11, 10)
+
+
 def test_intervals_of_the_mean_cover_what_retraining_gives():
     """Of 200 repetitions of the whole study without any sensitivity, about 95 % hold 0; also with noise that all records share."""
     covered = []
@@ -144,6 +167,14 @@ def test_the_rank_correlation_with_risk_is_found():
     assert "predicts its risk for pgd on adversarial inputs" in " ".join(
         sensitivity_text(summary(chosen(), {("pgd", "adversarial"): found}, None))
     )
+
+
+def test_of_few_random_records_there_is_no_rank_correlation():
+    few = chosen(6).assign(group=["random"] * 4 + ["most at risk"] * 2)
+    table = summary(few, {("pgd", "benign"): confidences(0.1, n=6)}, None)
+    assert np.isnan(table.rank_correlation.iloc[0])
+    assert sensitivity_text_table(table)["rank correlation with risk"][0] == ""
+    assert "is not shown" in " ".join(sensitivity_text(table))
 
 
 def test_the_figure_has_every_run_and_the_band():

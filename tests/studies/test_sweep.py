@@ -13,7 +13,7 @@ from robustmia.inference.record_results import RecordResults
 from robustmia.reporting.figures.base import Figure
 from robustmia.reporting.figures.study import draw_sweep, draw_trade_offs
 from robustmia.reporting.figures.style import style
-from robustmia.reporting.studies import pareto_front, sweep_text, sweep_text_table
+from robustmia.reporting.studies import pareto_front, sweep_text, sweep_text_table, written
 from robustmia.reporting.tables import render_text
 from robustmia.studies.sweep import STRONGEST, TargetsAt, sweep_table
 
@@ -201,3 +201,26 @@ def test_names_of_points_are_shown_as_they_are():
     page = render_text("html", text, words)
     assert "<i>" not in page
     assert "&lt;i&gt;" in page
+
+
+def test_models_that_points_share_are_compared_with_and_not_tested():
+    """Natural ones, which the second point leaves as they are: p-values are corrected for the other comparison alone."""
+    natural, pgd, _, wide = targets()
+    again = replace(wide, point="again", values={})
+    here = [replace(one, point="first", values={}) for one in (natural, pgd)]
+    for is_shown in (True, False):
+        table = sweep_table([*here, replace(here[0], point="again", is_shown=is_shown), again])
+        leaks = table[table.quantity == STRONGEST].set_index(["run", "point"])
+        assert (("natural", "again") in leaks.index) == is_shown
+        assert leaks.loc[("pgd", "again")].p_holm == leaks.loc[("pgd", "again")].p
+        assert leaks.p.notna().sum() == 1
+        expected = leaks.loc[("pgd", "again")]["mean"] - leaks.loc[("natural", "first")]["mean"]
+        assert leaks.loc[("pgd", "again")].difference == pytest.approx(expected)
+        words = sweep_text(table, [], True)
+        assert f"natural: {100 * leaks.loc[('natural', 'first')]['mean']:.1f} %" in words[1]
+        assert words[1].endswith("at every point." if is_shown else "at first.")
+
+
+@pytest.mark.parametrize("value", [True, np.True_])
+def test_a_truth_value_is_written_as_yaml_has_it(value):
+    assert written(value) == "true"

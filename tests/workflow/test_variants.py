@@ -11,6 +11,7 @@ from robustmia.config.reading import read_config
 from robustmia.config.studies import read_points
 from robustmia.workflow.paths import Paths
 from robustmia.workflow.specs import Specs
+from robustmia.workflow.study_jobs import StudyJobs
 from robustmia.workflow.targets import Targets
 from robustmia.workflow.variants import Variant
 
@@ -57,7 +58,7 @@ def test_points_of_several_studies_share_what_is_equal():
     a, b = (variants(targets, study)["pgd"] for study in ("a", "b"))
     assert names(targets, a[1]) == names(targets, b[0])
     assert len({names(targets, variant)["infer"] for variant in (*a, *b)}) == 3
-    assert len(targets.study_results("a")) == 2 * 5
+    assert len(StudyJobs(targets).results("a")) == 2 * 5
 
 
 def test_other_points_change_no_name():
@@ -108,13 +109,15 @@ def test_the_spec_of_a_sweep_names_the_results_of_every_target():
     targets = targets_with(
         a={"vary": {"threat_model.epsilon": [0.1, 0.05]}, "runs": ["natural", "pgd"], "seeds": [4, 2]}
     )
-    spec, files = Specs(targets).sweep("a"), targets.study_results("a")
+    spec, files = StudyJobs(targets).sweep("a"), StudyJobs(targets).results("a")
     assert [(target["point"], target["run"]) for target in spec["targets"]] == [
         (f"threat_model.epsilon = {epsilon}", run) for epsilon in (0.1, 0.05) for run in ("natural", "pgd")
     ]
-    for target, own in zip(spec["targets"], spec["files"], strict=True):
-        assert own["private"] is None
-        for seed, number in zip((4, 2), own["results"], strict=True):
+    assert spec["seeds"] == 2
+    for target in spec["targets"]:
+        assert target["private"] is None
+        assert target["is_shown"]
+        for seed, number in zip((4, 2), target["results"], strict=True):
             assert f"/{target['run']}" in files[number]
             assert f"/seed{seed}/" in files[number]
     assert not spec["is_evaluated_alike"]
@@ -164,7 +167,7 @@ def test_shadow_models_of_other_records_are_others_of_the_same_targets():
             "digits", name, "0", "0", *(["benign"] if stage == "shadow_signals" else [])
         )
         assert (spec["other_records"], spec["shadow_models"]) == (True, 8)
-    kinds = Specs(targets).transfer("a")["kinds"]
+    kinds = StudyJobs(targets).transfer("a")["kinds"]
     assert [kind["other_records"] for kind in kinds] == [False, True]
     assert [files["split"] for files in kinds[0]["files"]] == [files["split"] for files in kinds[1]["files"]]
 
@@ -172,10 +175,8 @@ def test_shadow_models_of_other_records_are_others_of_the_same_targets():
 def test_the_spec_of_a_sweep_names_the_history_of_private_trainings():
     points = {"none": {}, "private": {"training.privacy": {"noise_multiplier": 2.0, "delta": 1e-5}}}
     targets = targets_with(a={"points": points, "runs": ["natural", "pgd"], "seeds": [4, 2]})
-    histories, spec = targets.private_histories("a"), Specs(targets).sweep("a")
-    private = {
-        (one["run"], one["point"]): own["private"] for one, own in zip(spec["targets"], spec["files"], strict=True)
-    }
+    histories, spec = StudyJobs(targets).private_histories("a"), StudyJobs(targets).sweep("a")
+    private = {(one["run"], one["point"]): one["private"] for one in spec["targets"]}
     assert private["pgd", "none"] is private["natural", "none"] is None
     for run in ("natural", "pgd"):
         found = private[run, "private"]
@@ -183,3 +184,34 @@ def test_the_spec_of_a_sweep_names_the_history_of_private_trainings():
         assert f"/{run}@" in histories[found["history"]]
         assert "/seed4/" in histories[found["history"]]
     assert len(histories) == 2
+
+
+def test_a_run_that_a_named_point_leaves_as_it_is_is_compared_with_and_not_shown_again():
+    points = {"none": {}, "wide": {"runs.pgd.architecture.width": 9}}
+    spec = StudyJobs(targets_with(a={"points": points, "runs": ["natural", "pgd"]})).sweep("a")
+    shown = {(one["run"], one["point"]): one["is_shown"] for one in spec["targets"]}
+    assert shown == {
+        ("natural", "none"): True,
+        ("pgd", "none"): True,
+        ("natural", "wide"): False,
+        ("pgd", "wide"): True,
+    }
+    assert spec["targets"][0]["results"] == spec["targets"][2]["results"]
+
+
+def test_records_held_out_for_early_stopping_decide_those_of_shadow_models():
+    stopping = {"records": 50, "every": 1, "steps": 2}
+    targets = targets_with(
+        a={
+            "change": {"split.max_nonmembers": 700, "training.early_stopping": stopping},
+            "runs": ["pgd"],
+            "shadow_models": 8,
+        }
+    )
+    (variant,) = variants(targets, "a")["pgd"]
+    run = targets.variants.names("shadow_signals", variant)["run"]
+    for spec in (
+        Specs(targets).shadow_train("digits", targets.variants.names("shadow_train", variant)["run"], "0", "0"),
+        Specs(targets).shadow_signals("digits", run, "0", "0", "benign"),
+    ):
+        assert (spec["held_out"], spec["shadow_models"]) == (50, 8)

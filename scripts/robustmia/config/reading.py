@@ -220,7 +220,10 @@ def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str
     if kind == "union_tag_not_found":
         return f"config: {key}: needs a name; give it as {path[-1]}: {{name: ...}}"
     if kind == "string_pattern_mismatch":
-        return f"config: {key}: a name starts with a letter and has letters, digits, '_', '.' and '-' only; rename {_shown(given)}"
+        marks = "'_' and '-'" if path[:1] == ["studies"] else "'_', '.' and '-'"
+        return (
+            f"config: {key}: a name starts with a letter and has letters, digits, {marks} only; rename {_shown(given)}"
+        )
     if kind == "value_error":
         return f"config: {key}: {context['error']}"
     what = EXPECTED.get(kind) or problem["msg"].removeprefix("Input should be ")

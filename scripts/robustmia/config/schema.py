@@ -77,6 +77,8 @@ AnyModel = Annotated[
     Discriminator(lambda raw: "<function>" if isinstance(raw, str) else "<ours>"),
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+StudyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60)]
+"""Also the name of a target, and of a folder beside files with dots in their names."""
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=60)]
 
 
@@ -225,7 +227,7 @@ class Config(Settings):
     audits: dict[Name, AnyAudit] = Field(
         {}, description="of other people's models, by a name of your own: `snakemake audit`; docs/audit.md"
     )
-    studies: dict[Name, AnyStudy] = Field(
+    studies: dict[StudyName, AnyStudy] = Field(
         {}, description="questions that take many models, by a name of your own: docs/studies.md"
     )
     figures: FiguresSettings = Field(FiguresSettings(), description="how figures look")

@@ -54,6 +54,15 @@ def read_points(raw: dict[str, Any], config: Config) -> dict[str, list[Point]]:
     return points
 
 
+def check_sources_of_points(config: Config, points: dict[str, list[Point]]) -> None:
+    """Raise `UserError` for a point with a source of its own whose files are missing."""
+    for name, of_study in points.items():
+        configured = config.datasets[config.studies[name].dataset].source
+        for source in (point.settings.source for point in of_study):
+            if source != configured:
+                source.check(config.data_dir)
+
+
 def _points(raw: dict[str, Any], name: str, study: Study, config: Config) -> list[Point]:
     where = f"config: studies.{name}"
     if isinstance(study, Transfer) and not (
@@ -99,6 +108,8 @@ def _require_one_source(points: list[Point], where: str) -> None:
         )
     if any(set(point.settings.signals) != set(points[0].settings.signals) for point in points):
         raise UserError(f"{where}: all points have to have the same signals")
+    if any(point.settings.attacks != points[0].settings.attacks for point in points):
+        raise UserError(f"{where}: all points have to have the same settings of attacks")
 
 
 def _settings(raw: dict[str, Any], name: str, dataset: dict[str, Any], where: str) -> DatasetSettings:
@@ -116,18 +127,29 @@ def _changed(dataset: dict[str, Any], changes: Changes, where: str) -> dict[str,
     """A data set with new values under dotted keys; those of `method` change the runs whose method has such a setting."""
     changed = copy.deepcopy(dataset)
     for key, value in changes.items():
-        parts = key.split(".")
-        if parts[0] not in OF_RUNS:
-            _put(changed, parts, value, f"{where}: {key}")
-            continue
-        runs = [run for run in changed["runs"].values() if parts[0] != "method" or _has(run, parts)]
-        if not runs:
-            raise UserError(
-                f"{where}: {key}: no method of these runs has this setting; correct the key, or name other runs"
-            )
-        for run in runs:
-            _put(run, parts, value, f"{where}: {key}")
+        for group, parts in _groups(changed, key, f"{where}: {key}"):
+            _put(group, parts, value, f"{where}: {key}")
     return changed
+
+
+def _groups(dataset: dict[str, Any], key: str, where: str) -> list[tuple[dict[str, Any], list[str]]]:
+    """The groups of settings that a dotted key is about, each with the parts of the key from there on."""
+    first, runs, parts = key.partition(".")[0], dataset["runs"], key.split(".")
+    if first == "resources":
+        raise UserError(f"{where}: the size of jobs changes no result; set it under datasets, for all studies alike")
+    if first == "runs":
+        named = [run for run in runs if key.startswith(f"runs.{run}.")]
+        if not named:
+            example = f"runs.{next(iter(runs))}.method.epsilon"
+            raise UserError(f"{where}: name a setting of one of the study's runs, as in {example}")
+        run = max(named, key=len)
+        return [(runs[run], key.removeprefix(f"runs.{run}.").split("."))]
+    if first not in OF_RUNS:
+        return [(dataset, parts)]
+    having = [run for run in runs.values() if first != "method" or _has(run, parts)]
+    if not having:
+        raise UserError(f"{where}: no method of these runs has this setting; correct the key, or name other runs")
+    return [(run, parts) for run in having]
 
 
 def _has(run: Any, parts: list[str]) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from robustmia.reporting.studies import rows_of
+from robustmia.studies.explanation import ENOUGH_STUDIES
 from robustmia.studies.sweep import MARGIN
 
 TITLES = {
@@ -23,7 +26,9 @@ def explanation_table(correlations: pd.DataFrame) -> pd.DataFrame:
         {
             "quantity": TITLES[row["quantity"]],
             "runs and points": f"{row['points']}",
-            "rank correlation with leakage (95 % CI)": f"{row['rank_correlation']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})",
+            "studies": f"{row['studies']}",
+            "rank correlation with leakage (95 % CI)": f"{row['rank_correlation']:+.2f}"
+            + ("" if pd.isna(row["low"]) else f" ({row['low']:+.2f} to {row['high']:+.2f})"),
         }
         for row in rows_of(correlations)
     )
@@ -33,16 +38,17 @@ def explanation_text(correlations: pd.DataFrame, studies: int) -> list[str]:
     """The answer in a sentence, and how it was found."""
     if correlations.empty:
         return ["There are too few runs and points to say what goes with leakage."]
-    ordered = correlations.sort_values("rank_correlation", key=abs, ascending=False)
-    shown = [row for row in rows_of(ordered) if row["low"] > 0 or row["high"] < 0]
-    if not shown:
-        answer = "No rank correlation with leakage is shown: every interval holds 0."
-    else:
-        best, *others = shown
-        more = "".join(f"; also the {TITLES[row['quantity']]} ({row['rank_correlation']:+.2f})" for row in others)
-        answer = f"Leakage goes most with the {TITLES[best['quantity']]}: rank correlation {best['rank_correlation']:+.2f} ({best['low']:+.2f} to {best['high']:+.2f}){more}."
+    ordered = rows_of(correlations.sort_values("rank_correlation", key=abs, ascending=False))
+    shown = [row for row in ordered if row["low"] > 0 or row["high"] < 0]
+    others = [TITLES[row["quantity"]] for row in ordered if row not in shown]
+    answer = f"Leakage goes with the {'; with the '.join(map(_named, shown))}." if shown else ""
+    rest = f"No correlation is shown with the {' and the '.join(others)}." if others else ""
     return [
-        answer,
-        f"Over every run and point of {studies} {'studies' if studies > 1 else 'study'}, each the mean over its seeds; leakage is the balanced accuracy of the strongest honest attack. Intervals are of a bootstrap that draws studies, "
-        "and then their runs and points. A correlation is no cause: points differ in much else.",
+        " ".join(filter(None, (answer, rest))),
+        f"Rank correlations over every run and point of {studies} {'studies' if studies > 1 else 'study'}, each the mean over its seeds; leakage is the balanced accuracy of the strongest honest attack. Intervals are of a bootstrap that draws studies, "
+        f"and then their runs and points; with fewer than {ENOUGH_STUDIES} studies there are none. Which correlation is the largest is not tested, and none is a cause: points differ in much else.",
     ]
+
+
+def _named(row: dict[str, Any]) -> str:
+    return f"{TITLES[row['quantity']]} ({row['rank_correlation']:+.2f}, {row['low']:+.2f} to {row['high']:+.2f})"

@@ -20,7 +20,9 @@ def sensitivity_text_table(summary: pd.DataFrame) -> pd.DataFrame:
             "with another record left out": f"{100 * row['left_in']:+.1f}",
             "beyond 97.5 % of retrainings": f"{100 * row['outside']:.0f}",
             "difference from natural": _interval(row, "difference", "difference_"),
-            "rank correlation with risk": f"{row['rank_correlation']:+.2f} ({row['rank_correlation_low']:+.2f} to {row['rank_correlation_high']:+.2f})",
+            "rank correlation with risk": ""
+            if pd.isna(row["rank_correlation"])
+            else f"{row['rank_correlation']:+.2f} ({row['rank_correlation_low']:+.2f} to {row['rank_correlation_high']:+.2f})",
         }
         for row in rows_of(summary)
     )
@@ -71,8 +73,8 @@ def _against_natural(summary: pd.DataFrame) -> list[str]:
 def _with_risk(summary: pd.DataFrame) -> str:
     found = [row for row in rows_of(summary) if row["rank_correlation_low"] > 0]
     if not found:
-        return "A record's sensitivity does not predict its risk: no interval of the rank correlations lies above 0."
+        return "That a record's sensitivity predicts its risk is not shown: no interval of the rank correlations, over the random records, lies above 0."
     named = ", ".join(
         f"{spaced(row['run'])} on {row['signal']} inputs ({row['rank_correlation']:+.2f})" for row in found
     )
-    return f"A record's sensitivity predicts its risk for {named}; of the other rank correlations the interval holds 0 or lies below."
+    return f"A record's sensitivity predicts its risk for {named} (rank correlations over the random records); the intervals of others hold 0 or lie below."

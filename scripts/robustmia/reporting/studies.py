@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from robustmia.inference.over_seeds import SEEDS_OF_A_TEST
@@ -67,7 +68,12 @@ def sweep_text(table: pd.DataFrame, keys: Sequence[str], is_evaluated_alike: boo
 
 def _of_run(run: str, leaks: list[dict[str, Any]], keys: Sequence[str]) -> str:
     """How the leak of a run changes from its first point."""
-    first, *others = leaks
+    first, *later = leaks
+    others = [
+        row for row in later if not pd.isna(row["from_first"])
+    ]  # of the others the models are those of the first point
+    if not others:
+        return f"{spaced(run)}: {100 * first['mean']:.1f} %{f' at {_place(first, keys)}' if not later else ', the same models at every point'}."
     changes = [f"{_place(row, keys)}: {100 * row['from_first']:+.1f}" for row in others]
     tested = [row for row in others if not pd.isna(row["p_holm"])]
     found = [_place(row, keys) for row in tested if row["p_holm"] < LEVEL]
@@ -83,6 +89,8 @@ def _place(row: dict[str, Any], keys: Sequence[str]) -> str:
 
 def written(value: object) -> str:
     """A value of a varied key, as short as it can be."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 

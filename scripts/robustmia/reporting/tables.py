@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from robustmia.bounds.choice import IN_WORDS
+from robustmia.files.atomic import write_text
 from robustmia.files.tables import read_table
 from robustmia.reporting.labels import PAPER_STRATEGIES, spaced
 
@@ -103,6 +105,12 @@ def render_text(form: str, text: pd.DataFrame, note: str) -> str:
     text = text.replace({"run": {"_": " "}}, regex=True).rename(columns=_latex_heading)
     body = text.style.hide(axis="index").to_latex(hrules=True, column_format="l" + "r" * (text.shape[1] - 1))
     return f"% {' '.join(note.replace('%', 'percent').split())}\n{body}"
+
+
+def write_page(output: Any, text: pd.DataFrame, paragraphs: list[str]) -> None:
+    """A table whose cells are text, and words below it, in the files `markdown` and `html` of a job's output."""
+    for form in ("markdown", "html"):
+        write_text(getattr(output, form), render_text(form, text, "\n\n".join(paragraphs)))
 
 
 def paper_note(membership: pd.DataFrame, quotes: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ from robustmia.studies.sweep import MARGIN, STRONGEST
 
 EXPLAINING = ("benign gap", "adversarial gap", "verified gap", MARGIN, "benign sensitivity", "adversarial sensitivity")
 RESAMPLES = 2000
+ENOUGH_STUDIES = 5  # for a bootstrap that draws whole studies
 
 
 def joined(sweeps: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -32,8 +33,8 @@ def correlations(rows: pd.DataFrame) -> pd.DataFrame:
     """Of each that may explain the leak: Spearman's rank correlation with it, and a line that outliers do not move.
 
     Returns:
-        `quantity`, `points`, `rank_correlation` with `low` and `high`, the 95 % interval of a bootstrap that draws whole studies and
-        then their rows; `slope` and `intercept` of the Theil-Sen line of the leak. Fewer than five rows have none.
+        `quantity`, `studies` and `points` that have it, `rank_correlation` with `low` and `high`, the 95 % interval of a bootstrap that draws whole studies and
+        then their rows, of five studies or more; `slope` and `intercept` of the Theil-Sen line of the leak. Fewer than five rows have none.
     """
     found = []
     for quantity in EXPLAINING:
@@ -45,6 +46,7 @@ def correlations(rows: pd.DataFrame) -> pd.DataFrame:
         found.append(
             {
                 "quantity": quantity,
+                "studies": part.study.nunique(),
                 "points": len(part),
                 "rank_correlation": float(spearmanr(part[quantity], part.leak).statistic),
                 "low": low,
@@ -53,13 +55,15 @@ def correlations(rows: pd.DataFrame) -> pd.DataFrame:
                 "intercept": float(line.intercept),
             }
         )
-    columns = ("quantity", "points", "rank_correlation", "low", "high", "slope", "intercept")
+    columns = ("quantity", "studies", "points", "rank_correlation", "low", "high", "slope", "intercept")
     return pd.DataFrame(found, columns=columns)
 
 
 def _interval(part: pd.DataFrame, quantity: str) -> tuple[float, float]:
     random = np.random.default_rng(0)
     studies = [group[[quantity, "leak"]].to_numpy(float) for _, group in part.groupby("study")]
+    if len(studies) < ENOUGH_STUDIES:
+        return float("nan"), float("nan")
     drawn = []
     for _ in range(RESAMPLES):
         chosen = [studies[k] for k in random.integers(len(studies), size=len(studies))]

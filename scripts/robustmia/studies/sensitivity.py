@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr, t
 
+from robustmia.errors import UserError
 from robustmia.inference.record_results import RecordResults
 from robustmia.inference.scores import log_odds, probability
 
@@ -20,6 +21,7 @@ SIGNALS = {"benign": "clean", "adversarial": "adversarial"}
 """Those whose confidences are compared, and how tables call them."""
 GROUPS = ("random", "most at risk", "least at risk")
 RESAMPLES = 2000
+ENOUGH_RECORDS = 5  # for a rank correlation
 
 
 def choose(results: Sequence[RecordResults], counts: Sequence[int], seed: int) -> pd.DataFrame:
@@ -33,9 +35,16 @@ def choose(results: Sequence[RecordResults], counts: Sequence[int], seed: int) -
 
     Returns:
         A row for each: `row` of the data set, `label`, `group` of GROUPS, and `risk`, its mean rank in [0, 1].
+
+    Raises:
+        UserError: there are fewer members than that.
     """
     members, labels = (values[results[0].is_member] for values in (results[0].rows, results[0].labels))
     risk = np.mean([pd.Series(_risk(part)).rank(pct=True).to_numpy() for part in results], axis=0)
+    if sum(counts) > len(members):
+        raise UserError(
+            f"{sum(counts)} members are to be left out, and there are {len(members)}; lower random, most_at_risk and least_at_risk of the study"
+        )
     order = np.random.default_rng([seed, 2019]).permutation(len(members))
     drawn, rest = order[: counts[0]], order[counts[0] :]
     rest = rest[np.argsort(-risk[rest], kind="stable")]
@@ -88,8 +97,14 @@ class Retrained:
 
     @property
     def band(self) -> tuple[np.ndarray, np.ndarray]:
-        """Between which sorted differences are where no record is left out, low and high, [n]: 2.5 and 97.5 % over the models."""
-        low, high = np.quantile(np.sort(self.baseline, axis=1)[:, ::-1], [0.025, 0.975], axis=0)
+        """Between which the k-th largest difference is in 95 % of draws where no record is left out, low and high, [n].
+
+        As with the sensitivities, a draw has the mean of as many trainings, less another training for each record.
+        """
+        random, (count, records) = np.random.default_rng(0), self.again.shape
+        means = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) @ self.again / count
+        single = self.again[random.integers(count, size=(RESAMPLES, records)), np.arange(records)]
+        low, high = np.quantile(np.sort(means - single, axis=1)[:, ::-1], [0.025, 0.975], axis=0)
         return low, high
 
 
@@ -125,7 +140,7 @@ def summary(chosen: pd.DataFrame, retrained: dict[tuple[str, str], Retrained], n
         `sensitivity`, `low` and `high`: its mean and 95 % confidence interval over records and retrainings; `left_in`, the mean of the same
         with another record left out; `outside`: the part of all chosen records whose sensitivity is larger than 97.5 % of what
         training again does; `difference`, with `_low` and `_high`: from the natural run, record by record; `rank_correlation`, with `_low` and
-        `_high`: Spearman's, of sensitivity and risk, over all chosen records, with a bootstrap interval over records.
+        `_high`: Spearman's, of sensitivity and risk, over the random records, with a bootstrap interval over records.
     """
     is_random = (chosen.group == "random").to_numpy()
     rows = []
@@ -136,7 +151,7 @@ def summary(chosen: pd.DataFrame, retrained: dict[tuple[str, str], Retrained], n
         row["outside"] = float((found.sensitivity > np.quantile(found.baseline, 0.975)).mean())
         if base is not None:
             row |= _mean("difference", found, is_random, base)
-        rows.append(row | _correlation(found.sensitivity, chosen.risk.to_numpy()))
+        rows.append(row | _correlation(found.sensitivity[is_random], chosen.risk.to_numpy()[is_random]))
     return pd.DataFrame(rows)
 
 
@@ -158,7 +173,10 @@ def _mean(name: str, found: Retrained, of: np.ndarray, base: Retrained | None = 
 
 
 def _correlation(sensitivity: np.ndarray, risk: np.ndarray) -> dict[str, float]:
+    """Of fewer than five records there is none."""
     random, count = np.random.default_rng(0), len(risk)
+    if count < ENOUGH_RECORDS:
+        return dict.fromkeys(("rank_correlation", "rank_correlation_low", "rank_correlation_high"), float("nan"))
     drawn = (random.integers(count, size=count) for _ in range(RESAMPLES))
     resampled = [spearmanr(sensitivity[rows], risk[rows]).statistic for rows in drawn if len(set(rows)) > 2]
     low, high = np.nanquantile(resampled, [0.025, 0.975])

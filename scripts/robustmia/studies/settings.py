@@ -42,12 +42,12 @@ class Study(Settings):
         None, description="as at the top level, which an empty value stands for"
     )
 
-    @field_validator("seeds")
+    @field_validator("seeds", "runs", "temperatures", "decimals", check_fields=False)
     @classmethod
-    def _distinct(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        if seeds is not None and len(set(seeds)) < len(seeds):
-            raise ValueError("a seed is given twice")
-        return seeds
+    def _distinct(cls, given: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if given is not None and len(set(given)) < len(given):
+            raise ValueError("a value is given twice")
+        return given
 
     @field_validator("shadow_models")
     @classmethod
@@ -86,13 +86,14 @@ class Varied(Study):
         if self.vary and self.points:
             raise ValueError("vary and points are two ways to say the same; give one of them")
         lengths = {len(values) for values in self.vary.values()}
-        if self.zip and len(lengths) > 1:
-            raise ValueError("with zip: true all lists under vary have to be of one length")
-        count = (
-            max(lengths, default=1) if self.zip else math.prod(map(len, self.vary.values())) * max(1, len(self.points))
-        )
+        if self.zip and (len(lengths) != 1 or len(self.vary) < 2):
+            raise ValueError("zip: true needs two lists under vary or more, all of one length")
+        count = max(lengths) if self.zip else math.prod(map(len, self.vary.values()))
+        count = len(self.points) or count
         if count > self.max_points:
             raise ValueError(f"{count} points are more than max_points, {self.max_points}; leave some out or raise it")
+        if len(self.changes()) < count:
+            raise ValueError("a point is given twice; leave out one of the equal values under vary")
         return self
 
     def changes(self) -> dict[str, Changes]:
@@ -144,6 +145,11 @@ class Sensitivity(Study):
     most_at_risk: NonNegativeInt = Field(10, description="of the other members those at most risk, likewise")
     least_at_risk: NonNegativeInt = Field(10, description="and those at least risk")
     retrainings: Annotated[int, Field(ge=3)] = Field(20, description="models that are trained again with all members")
+
+    @property
+    def counts(self) -> list[int]:
+        """Of the records that are left out, by group."""
+        return [self.random, self.most_at_risk, self.least_at_risk]
 
 
 def in_words(changes: Changes) -> str:

@@ -39,8 +39,15 @@ class TargetsAt:
     run: str
     method: str
     results: Sequence[RecordResults]
+    """Those of target models that several points share are the same objects."""
     privacy: tuple[float, float] | None = None
     """Epsilon and delta of differentially private training."""
+    is_shown: bool = True
+    """Whether it has rows of its own; if not, others are compared with it all the same."""
+
+    def shares_models_with(self, other: TargetsAt) -> bool:
+        """Whether these are the very same target models."""
+        return all(own is theirs for own, theirs in zip(self.results, other.results, strict=True))
 
 
 def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
@@ -51,17 +58,18 @@ def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
             what others are compared with.
 
     Returns:
-        A row for each point, run and `quantity`: the `strongest attack accuracy`, and for each signal in SIGNALS `train accuracy`,
+        A row for each point, run and `quantity`, where they are shown: the `strongest attack accuracy`, and for each signal in SIGNALS `train accuracy`,
         `test accuracy` and their difference, `gap`; and the `adversarial margin`, the mean log odds of the true class of adversarial
         non-members; with shadow models the `benign sensitivity` and the `adversarial sensitivity`, means over members; and of private
         training the `privacy epsilon` and `privacy delta`, which have no intervals. `mean`, `sd`, `low`, `high` and `interval_covers` are as in
         `membership_over_seeds.csv`. `from_first`, with `_low` and `_high`, is the difference from the same run at the first point, seed by
-        seed; `p`, `p_holm` and `significant` are of its test, of the strongest attack alone, corrected for all runs and points.
+        seed; `p`, `p_holm` and `significant` are of its test, of the strongest attack alone, corrected for all runs and points; where the target models are those of the first point
+        there is nothing to compare.
         `difference`, with `_low` and `_high`, is that from natural training at the same point.
     """
     records = 1 + max(int(part.rows.max()) for target in targets for part in target.results)
     measured = [_quantities(target, records) for target in targets]
-    first = {target.run: own for target, (own, _) in reversed(list(zip(targets, measured, strict=True)))}
+    first = {target.run: (target, own) for target, (own, _) in reversed(list(zip(targets, measured, strict=True)))}
     natural = {
         target.point: own
         for target, (own, _) in reversed(list(zip(targets, measured, strict=True)))
@@ -69,6 +77,9 @@ def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
     }
     rows = []
     for target, (own, strongest) in zip(targets, measured, strict=True):
+        if not target.is_shown:
+            continue
+        at_first, own_first = first[target.run]
         named = {"point": target.point, **target.values, "run": target.run, "method": target.method}
         rows += [
             named | {"quantity": name, "mean": value}
@@ -76,8 +87,8 @@ def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
         ]
         for quantity, value in own.items():
             row = named | {"strongest": strongest, "quantity": quantity, **_mean(quantity, value)}
-            if own is not first[target.run] and quantity in first[target.run]:
-                row |= _from_first(quantity, value - first[target.run][quantity])
+            if not target.shares_models_with(at_first) and quantity in own_first:
+                row |= _from_first(quantity, value - own_first[quantity])
             there = natural.get(target.point, own)
             if there is not own and quantity in there and quantity != MARGIN:
                 row |= difference_columns(value - there[quantity])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import cast
 
@@ -13,9 +13,8 @@ from robustmia.config.registry import FIGURES, classes
 from robustmia.config.schema import CheckpointAuditOfDataset, Config
 from robustmia.config.studies import Point
 from robustmia.reporting.figures.base import Figure
-from robustmia.studies.settings import Sensitivity
 from robustmia.workflow.paths import Paths, filled
-from robustmia.workflow.variants import Variant, Variants, chunks, in_order
+from robustmia.workflow.variants import Variant, Variants, in_order
 
 TABLES = ("membership_inference", "robustness", "roc", "loss_histogram", "verification", "margin_histogram")
 """Those that inference writes for each target model, and that are put together for each data set."""
@@ -106,80 +105,6 @@ class Targets:
         names = self.variants.names(self.paths.stage(pattern), variant)
         found = {"seed": variant.seeds, "signals": variant.signal_jobs, "batch": range(len(variant.shadow_jobs))}
         return list(combined(pattern, found | fixed | {name: [value] for name, value in names.items()}))
-
-    def studies(self, kind: str | None = None) -> list[str]:
-        """Studies, of one kind or of all."""
-        return [name for name, study in self.config.studies.items() if kind in (None, study.kind)]
-
-    def study_files(self, study: str) -> list[str]:
-        """The page and the figure of a study, with which everything else of it is made."""
-        figure = filled(self.paths.study_figure, figure=self.config.studies[study].kind)
-        files = ((self.paths.study_page, "md"), (figure, "pdf"))
-        return [filled(file, study=study, form=form) for file, form in files]
-
-    def study_results(self, study: str) -> list[str]:
-        """The results of every record of all target models of a study, each once, as points may share some."""
-        variants = chain(*self.variants.of_studies[study])
-        return list(dict.fromkeys(chain(*(self.files(self.paths.record_results, variant) for variant in variants))))
-
-    def private_histories(self, study: str) -> list[str]:
-        """Of the trainings of a study that are differentially private: that of the first seed of each run at each point, once."""
-        private = [variant for variant in chain(*self.variants.of_studies[study]) if variant.privacy]
-        return list(dict.fromkeys(self.first_history(variant) for variant in private))
-
-    def first_history(self, variant: Variant) -> str:
-        """The history of the training of the first seed."""
-        return self.files(self.paths.history, variant, seed=[str(variant.seeds[0])])[0]
-
-    @property
-    def transferred(self) -> dict[str, str]:
-        """What a transfer study reads of every target, by the name of the input."""
-        return {"split": self.paths.split, "signals": self.paths.signals, "shadows": self.paths.shadow_signals}
-
-    def transfer_inputs(self, study: str) -> dict[str, list[str]]:
-        """The files of a transfer study, each once."""
-        variants = list(chain(*self.variants.of_studies[study]))
-        return {
-            name: list(dict.fromkeys(chain(*(self.files(pattern, variant) for variant in variants))))
-            for name, pattern in self.transferred.items()
-        }
-
-    def output_inputs(self, study: str) -> dict[str, list[str]]:
-        """The files of a study of outputs: those of a transfer study, and the distances to the boundary, each run with its seeds."""
-        variants = self.variants.of_studies[study][0]
-        distances = [
-            filled(self.paths.boundary, study=study, run=variant.run, seed=seed)
-            for variant in variants
-            for seed in variant.seeds
-        ]
-        return self.transfer_inputs(study) | {"boundary": distances}
-
-    def of_run(self, pattern: str, study: str, run: str, seed: str) -> str:
-        """A file of a run at a study's first point."""
-        variant = next(one for one in self.variants.of_studies[study][0] if one.run == run)
-        return self.files(pattern, variant, seed=[seed])[0]
-
-    def of_first_seed(self, study: str, pattern: str) -> list[str]:
-        """A file of each run of a study at its first point, of its first seed."""
-        variants = self.variants.of_studies[study][0]
-        return [file for own in variants for file in self.files(pattern, own, seed=[str(own.seeds[0])])]
-
-    def retraining_jobs(self, study: str) -> dict[str, list[list[int]]]:
-        """The numbers of the models that each job trains again: `without` a record each, or `again` with all."""
-        settings = self.config.studies[study]
-        assert isinstance(settings, Sensitivity)
-        left_out = settings.random + settings.most_at_risk + settings.least_at_risk
-        size = self.points[study][0].settings.resources.shadow_models_per_job
-        return {"without": chunks(left_out, size), "again": chunks(settings.retrainings, size)}
-
-    def retrained(self, study: str) -> list[str]:
-        """The files of all retrainings of a study, run by run."""
-        return [
-            filled(self.paths.retrained, study=study, run=variant.run, kind=kind, batch=batch)
-            for variant in self.variants.of_studies[study][0]
-            for kind, jobs in self.retraining_jobs(study).items()
-            for batch in range(len(jobs))
-        ]
 
     def natural_files(self, pattern: str, dataset: str, run: str, seed: str) -> list[str]:
         """The file of the natural target model that a target model is compared with; none for that one itself."""

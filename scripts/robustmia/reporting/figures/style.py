@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from itertools import cycle
 from pathlib import Path, PurePath
+from typing import Any
 
 import matplotlib
 
@@ -57,6 +58,12 @@ def palette(figure: Figure, count: int) -> list[tuple[float, float, float]]:
 def colors_of(names: Sequence[str], figure: Figure) -> dict[str, tuple[float, float, float]]:
     """A colour for each name."""
     return dict(zip(names, palette(figure, len(names)), strict=True))
+
+
+def draw_to(output: Any, draw: Callable[..., Drawing], *args: Any) -> None:
+    """Draw into the files `pdf` and `png` of a job's output, in the style of figures that have no settings."""
+    with style(Figure()):
+        save(draw(*args), [output.pdf, output.png])
 
 
 def grid(
