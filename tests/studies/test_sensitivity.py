@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from helpers import refused
 from robustmia.data.split import Split
@@ -161,6 +162,7 @@ def test_the_rank_correlation_with_risk_is_found():
     found = Retrained(easy - np.diag(lost), easy + 0.01 * random.standard_normal((20, n)))
     row = summary(chosen(), {("pgd", "adversarial"): found}, None).iloc[0]
     assert row.rank_correlation > 0.95
+    assert row.rank_correlation == pytest.approx(spearmanr(found.sensitivity[:30], chosen().risk[:30]).statistic)
     assert row.rank_correlation_low > 0.8
     text = sensitivity_text_table(summary(chosen(), {("pgd", "adversarial"): found}, None))
     assert text.loc[0, "inputs"] == "adversarial"
