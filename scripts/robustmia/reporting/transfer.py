@@ -14,7 +14,7 @@ def transfer_text_table(table: pd.DataFrame) -> pd.DataFrame:
     for (attack, shadow), part in table.groupby(["attack", "shadow"], sort=False):
         cells = {f"target: {row['target']}": f"{100 * row['mean']:.1f}" for row in rows_of(part)}
         rows.append({"attack": attack, "shadow models": shadow, **cells})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).fillna("")
 
 
 def transfer_text(losses: pd.DataFrame, seeds: int) -> list[str]:

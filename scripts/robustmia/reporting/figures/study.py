@@ -124,13 +124,34 @@ def draw_trade_offs(table: pd.DataFrame) -> Drawing:
             elinewidth=0.5,
             markersize=4.5,
         )
-        axis.annotate(str(number), (x, y), xytext=(3.5, 2.5), textcoords="offset points", fontsize=6.5)
         named = [spaced(row["run"])] * (len(runs) > 1) + [plain(row["point"])] * (len(points) > 1)
         axis.plot([], [], shapes[row["run"]], color=colors[row["point"]], label=f"{number}  {', '.join(named)}")
+    _number(drawing, axis, [(100 * row["robust"], 100 * row["leak"]) for row in shown])
     axis.set(xlabel="adversarial test accuracy (%)", ylabel="strongest attack, balanced accuracy (%)")
     axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), frameon=False, handlelength=1.0, labelspacing=0.3)
     sns.despine(drawing)
     return drawing
+
+
+def _number(drawing: Drawing, axis: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """Write the number of each point beside it, or as near as there is room."""
+    drawing.canvas.draw()  # which settles where points are
+    place = axis.transData.transform(points) * 72 / drawing.dpi
+    taken: list[np.ndarray] = []
+    for number in np.argsort(-place[:, 1], kind="stable"):
+        beside = place[number] + (4.5, 4.0)
+        while any(abs(beside[0] - other[0]) < 13 and abs(beside[1] - other[1]) < 7 for other in taken):
+            beside = beside - (0.0, 1.0)
+        taken.append(beside)
+        axis.annotate(
+            str(number + 1),
+            points[number],
+            xytext=beside - place[number],
+            textcoords="offset points",
+            fontsize=6.5,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2},
+        )
 
 
 def _ends(middle: float, low: float, high: float) -> list[list[float]] | None:
