@@ -11,7 +11,7 @@ def test_the_signals_of_shadow_models_are_put_together_from_the_files_of_all_job
     """Files come job by job, as their paths are expanded; signals differ in shape, jobs in the number of models."""
     random, jobs, paths = np.random.default_rng(0), {"0": [0, 2], "1": [1]}, []
     logits = {"benign": random.normal(size=(3, 6, 4)), "targeted": random.normal(size=(3, 6, 4, 4))}
-    in_mask = random.random((3, 6)) < 0.5
+    in_mask = np.array([random.permutation(6) < 4 for _ in range(3)])
     for job, models in jobs.items():
         for name, of_all in logits.items():
             path = tmp_path / f"{job}_{name}.npz"
@@ -21,6 +21,7 @@ def test_the_signals_of_shadow_models_are_put_together_from_the_files_of_all_job
     signals = ShadowSignals.load(paths, rows)
     order = [model for models in jobs.values() for model in models]
     assert np.array_equal(signals.in_mask, in_mask[order][:, rows])
+    assert signals.members == 4  # of all records, not of the three
     for name, of_all in logits.items():
         assert np.array_equal(signals.logits[name], of_all[order][:, rows])
 

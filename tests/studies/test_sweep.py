@@ -173,10 +173,8 @@ def test_the_privacy_of_a_training_is_in_its_row_alone():
 def test_sensitivity_is_the_mean_over_members():
     random, found = np.random.default_rng(0), []
     for target in targets():
-        own = [
-            replace(part, sensitive=np.array(["adversarial"]), sensitivities=random.random((1, 500)))
-            for part in target.results
-        ]
+        more = {"sensitive": np.array(["adversarial"]), "shadow_members": np.array([MEMBERS])}
+        own = [replace(part, sensitivities=random.random((1, 500)), **more) for part in target.results]
         found.append(replace(target, results=own))
     table = sweep_table(found)
     expected = np.mean([part.sensitivities[0][part.is_member].mean() for part in found[1].results])
@@ -185,6 +183,19 @@ def test_sensitivity_is_the_mean_over_members():
     assert shown.low < expected < shown.high
     assert sweep_text_table(table)["adv. sensitivity"][1] == f"{100 * expected:.1f}"
     assert not (table.quantity == "benign sensitivity").any()
+    assert not any("Shadow models are not" in part for part in sweep_text(table, [KEY], False))
+
+
+def test_shadow_models_of_another_size_are_named_and_give_no_sensitivity():
+    more = {
+        "sensitive": np.array(["adversarial"]),
+        "sensitivities": np.zeros((1, 500)),
+        "shadow_members": np.array([450]),
+    }
+    first, *others = targets()
+    table = sweep_table([replace(first, results=[replace(part, **more) for part in first.results]), *others])
+    assert not (table.quantity == "adversarial sensitivity").any()
+    assert "at some points (0.05: 450 in place of 200)" in " ".join(sweep_text(table, [KEY], False))
 
 
 def test_names_of_points_are_shown_as_they_are():

@@ -121,6 +121,8 @@ class ShadowSignals:
     """By signal: float32 [R, n, K], or [R, n, K, K]."""
     in_mask: np.ndarray
     """bool [R, n]: the members of each shadow model."""
+    members: int | None = None
+    """How many each shadow model has, of all records of the data set, on average; None: not known."""
 
     def save(self, path: str | Path) -> None:
         """Write one compressed `.npz`."""
@@ -145,10 +147,13 @@ class ShadowSignals:
         masks: dict[str, list[np.ndarray]] = {}
         for path in paths:
             arrays = load_arrays(path)
-            in_mask = arrays.pop("in_mask")[:, rows]
+            whole_mask = arrays.pop("in_mask")
+            in_mask, members = whole_mask[:, rows], round(float(whole_mask.sum(axis=1).mean()))
             for name, logits in arrays.items():
                 parts.setdefault(name, []).append(logits[:, rows])
                 masks.setdefault(name, []).append(in_mask)
         if not parts:
             return None
-        return cls({name: np.concatenate(logits) for name, logits in parts.items()}, np.concatenate(masks[name]))
+        return cls(
+            {name: np.concatenate(logits) for name, logits in parts.items()}, np.concatenate(masks[name]), members
+        )

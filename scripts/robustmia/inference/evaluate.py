@@ -90,7 +90,7 @@ def evaluate(
         margin_histogram=identified(identity, margin_histogram(verified)),
     )
     sensitivities = {one.signal: sensitivity(one.shadow_view) for one in seen if one.shadow_logits is not None}
-    return tables, RecordResults.of(rows, thresholded, records, sensitivities)
+    return tables, RecordResults.of(rows, thresholded, records, sensitivities, shadows.members if shadows else None)
 
 
 def load_columns(paths: Iterable[str]) -> list[Column]:

@@ -35,6 +35,8 @@ class RecordResults:
     """str [G]: the signals with a sensitivity; none without shadow models."""
     sensitivities: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """float32 [G, n]: how much surer of the record shadow models are that were trained on it."""
+    shadow_members: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """int64 [1]: how many members each shadow model has; [0]: there are none, or it is not known."""
 
     @classmethod
     def of(
@@ -43,8 +45,9 @@ class RecordResults:
         thresholded: list[ThresholdedAttack],
         records: EvaluationSet,
         sensitivities: dict[str, np.ndarray] | None = None,
+        shadow_members: int | None = None,
     ) -> RecordResults:
-        """From the attacks on one target model, and the sensitivity of its records by signal."""
+        """From the attacks on one target model, the sensitivity of its records by signal, and the members of each of its shadow models."""
         own = sensitivities or {}
         attacks = list({one.attack.name: one.attack for one in thresholded}.values())
         unknown = np.full(len(records.labels), np.nan)
@@ -61,6 +64,7 @@ class RecordResults:
             np.array(decisions, np.float32),
             np.array(list(own), str),
             np.array(list(own.values()), np.float32).reshape(len(own), len(records.labels)),
+            np.array([] if shadow_members is None else [shadow_members], np.int64),
         )
 
     def save(self, path: str | Path) -> None:

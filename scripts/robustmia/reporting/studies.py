@@ -11,7 +11,7 @@ import pandas as pd
 from robustmia.inference.over_seeds import SEEDS_OF_A_TEST
 from robustmia.inference.settings import LEVEL
 from robustmia.reporting.labels import spaced
-from robustmia.studies.sweep import PRIVACY, STRONGEST
+from robustmia.studies.sweep import PRIVACY, STRONGEST, have_other_members
 
 OF_THE_TABLE = {
     STRONGEST: "strongest attack (95 % CI)",
@@ -63,6 +63,7 @@ def sweep_text(table: pd.DataFrame, keys: Sequence[str], is_evaluated_alike: boo
         said += [_of_run(str(run), rows_of(part), keys) for run, part in leaks.groupby("run", sort=False)]
     if points > 1 and is_evaluated_alike:
         said.append(_front(table, keys))
+    said += _other_members(leaks, keys)
     return [*said, _method(int(table.seeds.max()), points)]
 
 
@@ -92,6 +93,18 @@ def written(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
     return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _other_members(leaks: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """Where shadow models could not be trained on about as many records as their targets."""
+    other = leaks[have_other_members(leaks.members, leaks.shadow_members)].drop_duplicates(["point"])
+    if not len(other):
+        return []
+    named = [f"{_place(row, keys)}: {row['shadow_members']:.0f} in place of {row['members']}" for row in rows_of(other)]
+    return [
+        f"Shadow models are not trained on as many records as their targets at some points ({'; '.join(named)}), since of so few shadow models two have to be "
+        "trained on each record, and two not. Attacks with shadow models are weaker there than they could be, and sensitivities are not given; a higher number of shadow_models helps."
+    ]
 
 
 def _front(table: pd.DataFrame, keys: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ STRONGEST = "strongest attack accuracy"
 MARGIN, MARGIN_OF = "adversarial margin", "adversarial/I_A"
 SENSITIVE = ("benign", "adversarial")
 """Signals whose sensitivity to single records is compared."""
+OTHER_MEMBERS = 0.1  # of those of the targets, by which those of shadow models may differ without a word
 PRIVACY = ("privacy epsilon", "privacy delta")
 
 
@@ -45,6 +46,12 @@ class TargetsAt:
     is_shown: bool = True
     """Whether it has rows of its own; if not, others are compared with it all the same."""
 
+    @property
+    def members(self) -> tuple[int, float]:
+        """How many members the target models have, and their shadow models; not a number without any."""
+        shadow = self.results[0].shadow_members
+        return int(self.results[0].is_member.sum()), float(shadow[0]) if len(shadow) else float("nan")
+
     def shares_models_with(self, other: TargetsAt) -> bool:
         """Whether these are the very same target models."""
         return all(own is theirs for own, theirs in zip(self.results, other.results, strict=True))
@@ -60,8 +67,9 @@ def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
     Returns:
         A row for each point, run and `quantity`, where they are shown: the `strongest attack accuracy`, and for each signal in SIGNALS `train accuracy`,
         `test accuracy` and their difference, `gap`; and the `adversarial margin`, the mean log odds of the true class of adversarial
-        non-members; with shadow models the `benign sensitivity` and the `adversarial sensitivity`, means over members; and of private
-        training the `privacy epsilon` and `privacy delta`, which have no intervals. `mean`, `sd`, `low`, `high` and `interval_covers` are as in
+        non-members; with shadow models of about as many members the `benign sensitivity` and the `adversarial sensitivity`, means over members; and of private
+        training the `privacy epsilon` and `privacy delta`, which have no intervals. `members` of the targets
+        and of their shadow models; `mean`, `sd`, `low`, `high` and `interval_covers` as in
         `membership_over_seeds.csv`. `from_first`, with `_low` and `_high`, is the difference from the same run at the first point, seed by
         seed; `p`, `p_holm` and `significant` are of its test, of the strongest attack alone, corrected for all runs and points; where the target models are those of the first point
         there is nothing to compare.
@@ -81,6 +89,7 @@ def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
             continue
         at_first, own_first = first[target.run]
         named = {"point": target.point, **target.values, "run": target.run, "method": target.method}
+        named |= dict(zip(("members", "shadow_members"), target.members, strict=True))
         rows += [
             named | {"quantity": name, "mean": value}
             for name, value in zip(PRIVACY, target.privacy or (), strict=False)
@@ -94,6 +103,11 @@ def sweep_table(targets: Sequence[TargetsAt]) -> pd.DataFrame:
                 row |= difference_columns(value - there[quantity])
             rows.append(row)
     return _tested(pd.DataFrame(rows))
+
+
+def have_other_members(members: Any, shadow_members: Any) -> Any:
+    """Whether shadow models have noticeably more or fewer members than their targets; both are numbers, or columns of them."""
+    return abs(shadow_members / members - 1) > OTHER_MEMBERS
 
 
 def _quantities(target: TargetsAt, records: int) -> tuple[dict[str, OverSeeds], str]:
@@ -111,7 +125,7 @@ def _quantities(target: TargetsAt, records: int) -> tuple[dict[str, OverSeeds], 
     if all(MARGIN_OF in part.attacks for part in target.results):
         margins = [_test(part.scores_of(MARGIN_OF), part.is_member) for part in target.results]
         found[MARGIN] = OverSeeds.of(margins, rows, records)
-    for signal in SENSITIVE:
+    for signal in () if have_other_members(*target.members) else SENSITIVE:
         if all(signal in part.sensitive for part in target.results):
             means = [_train(part.sensitivity_of(signal), part.is_member) for part in target.results]
             found[f"{signal} sensitivity"] = OverSeeds.of(means, rows, records)

@@ -27,6 +27,7 @@ PANELS = {
     "benign test accuracy": "clean test accuracy (%)",
     "benign gap": "clean train − test (%)",
     "verified test accuracy": "verified test acc. (%)",
+    "adversarial sensitivity": "adv. sensitivity (points)",
 }
 CHANCE = 50.0
 EVEN = 0.08  # of the range: values closer than this are drawn at equal distances
@@ -58,8 +59,9 @@ def draw_sweep(table: pd.DataFrame, keys: Sequence[str]) -> Drawing:
                 axis.axhline(CHANCE, color=GREY, linewidth=0.8, linestyle=":", label="chance")
         for axis in own[len(shown) :]:
             axis.set_visible(False)
-        for axis in own[-1:] if others else axes[-1]:
+        for axis in own[len(shown) - 1 : len(shown)] if others else own[max(0, len(shown) - columns) : len(shown)]:
             axis.set(xticks=list(place.values()), xticklabels=[plain(name) for name in place], xlabel=_short(key))
+            axis.tick_params(labelbottom=True)
         if others:
             own[0].set_title(
                 plain(
