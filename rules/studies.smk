@@ -149,7 +149,9 @@ rule outputs:
 # The members that are left out one at a time, and the models that are trained again.
 rule sensitivity_records:
     input:
-        lambda wildcards: study_jobs.of_first_seed(wildcards.study, paths.record_results),
+        lambda wildcards: study_jobs.of_first_seed(
+            wildcards.study, paths.record_results
+        ),
     output:
         paths.left_out_records,
     log:
@@ -169,7 +171,9 @@ rule retrain:
         records=lambda wildcards: study_jobs.of_first_seed(
             wildcards.study, paths.records
         )[0],
-        split=lambda wildcards: study_jobs.of_first_seed(wildcards.study, paths.split)[0],
+        split=lambda wildcards: study_jobs.of_first_seed(wildcards.study, paths.split)[
+            0
+        ],
         chosen=paths.left_out_records,
     output:
         paths.retrained,
@@ -229,7 +233,9 @@ rule sensitivity:
 # What goes with leakage, over all runs and points of all sweeps.
 rule explanation:
     input:
-        expand(filled(paths.study_table, table="sweep"), study=study_jobs.names("sweep")),
+        expand(
+            filled(paths.study_table, table="sweep"), study=study_jobs.names("sweep")
+        ),
     output:
         rows=filled(paths.explanation, name="runs_and_points.csv"),
         csv=filled(paths.explanation, name="explanation.csv"),
