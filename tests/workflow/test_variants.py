@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import jinja2
+import pytest
 import yaml
 
 from helpers import ROOT
@@ -215,3 +217,12 @@ def test_records_held_out_for_early_stopping_decide_those_of_shadow_models():
         Specs(targets).shadow_signals("digits", run, "0", "0", "benign"),
     ):
         assert (spec["held_out"], spec["shadow_models"]) == (50, 8)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_captions_say_that_intervals_cover_training_again_where_they_do(seeds):
+    jobs = StudyJobs(targets_with(a={"runs": ["natural", "pgd"], "seeds": list(range(seeds))}))
+    caption = jinja2.Template((ROOT / "report" / "sweep.rst").read_text())
+    for spec in (jobs.sweep("a"), jobs.sweep_figure("a")):
+        said = caption.render(snakemake={"wildcards": {"study": "a"}, "params": {"spec": spec}})
+        assert ("training again" in said) == (seeds > 1)

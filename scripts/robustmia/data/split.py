@@ -42,7 +42,7 @@ def draw_split(records: Records, settings: SplitSettings, seed: int) -> Split:
     and 50 members of each class give the sequence of labels of the authors' released files.
 
     Raises:
-        UserError: a class has too few images, there is no such class, or the data set has no training set of its own and no rule is given.
+        UserError: a class has too few images, a class of the settings does not exist, or the data set has no training set of its own and no rule is given.
     """
     random = np.random.RandomState(seed)
     if settings.member_fraction is None and settings.members_per_class is None:

@@ -35,8 +35,7 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
     rows = np.setdiff1d(target.shadow_pool if spec.get("other_records") else of_classes, held_out)
     if len(rows) < 2 * LEAST_OF_A_KIND:
         raise UserError(
-            f"shadow models of other records: the split leaves {len(rows)} records that are neither members nor non-members; lower "
-            "split.max_members and split.max_nonmembers"
+            f"shadow models: the split leaves {len(rows)} records to train them on; lower split.max_members and split.max_nonmembers"
         )
     wanted = len(target.members)
     members = possible_members(len(rows), wanted, spec["shadow_models"]) if "shadow_models" in spec else wanted

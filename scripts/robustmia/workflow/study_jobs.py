@@ -78,6 +78,7 @@ class StudyJobs:
         A run that a point with a name leaves as it is at an earlier one is not shown again.
         """
         points, place, keys = self.targets.points[study], _places(self.results(study)), self.keys(study)
+        histories = _places(self.private_histories(study))
         found: list[Spec] = []
         for point, variants in zip(points, self.targets.variants.of_studies[study], strict=True):
             for variant in variants:
@@ -89,7 +90,7 @@ class StudyJobs:
                         "run": variant.run,
                         "method": variant.method.name,
                         "results": results,
-                        "private": self._private(study, variant),
+                        "private": self._private(variant, histories),
                         "is_shown": bool(keys) or results not in [target["results"] for target in found],
                     }
                 )
@@ -104,11 +105,11 @@ class StudyJobs:
         settings = self.config.studies[study]
         return list(settings.vary) if isinstance(settings, Varied) else []
 
-    def _private(self, study: str, variant: Variant) -> Spec | None:
+    def _private(self, variant: Variant, histories: dict[str, int]) -> Spec | None:
         if variant.privacy is None:
             return None
         history = self._of_first_seed(self.paths.history, variant)
-        return {"history": self.private_histories(study).index(history), "delta": variant.privacy.delta}
+        return {"history": histories[history], "delta": variant.privacy.delta}
 
     # ------------------------------------------------------------ transfer, and changed outputs
 
