@@ -67,5 +67,5 @@ def measure(
 
 if __name__ == "__main__":
     digits = measure("digits", "config.yaml", (1, 8, 8), width=None, batch=64, rounds=40)
-    fashion = measure("fashion_mnist", "configs/fashion_mnist.yaml", (1, 28, 28), width=64, batch=32, rounds=3)
+    fashion = measure("fashion_mnist", "configs/paper/fashion_mnist.yaml", (1, 28, 28), width=64, batch=32, rounds=3)
     keep("steps", pd.concat([digits, fashion]))

@@ -91,7 +91,7 @@ def test_a_gpu_affords_more():
 def test_the_configurations_afford_what_their_comments_and_the_docs_say(dataset, device, tightest):
     raw = yaml.safe_load((ROOT / "config.yaml").read_text())
     if dataset != "digits":
-        update_config(raw, yaml.safe_load((ROOT / "configs" / f"{dataset}.yaml").read_text()))
+        update_config(raw, yaml.safe_load((ROOT / "configs" / "paper" / f"{dataset}.yaml").read_text()))
     settings = read_config(raw).datasets[dataset]
     shape, classes = {"digits": ((1, 8, 8), 10), "yale": ((1, 192, 168), 38), "fashion_mnist": ((1, 28, 28), 10)}[
         dataset

@@ -48,4 +48,4 @@ def test_what_is_good_passes(tmp_path):
     path = tmp_path / "good.yaml"
     path.write_text("base: &base {x: 1, y: [2]}\nmine: {<<: *base, x: 3}\n'no': {a: no}\nempty:\nagain: *base\n")
     (tmp_path / "empty.yaml").write_text("")
-    check_files([path, tmp_path / "empty.yaml", ROOT / "config.yaml", *(ROOT / "configs").glob("*.yaml")])
+    check_files([path, tmp_path / "empty.yaml", ROOT / "config.yaml", *(ROOT / "configs").rglob("*.yaml")])

@@ -79,7 +79,7 @@ def test_a_name_forges_no_line():
     assert "\x1b" not in str(caught.value)
 
 
-@pytest.mark.parametrize("path", sorted([ROOT / "config.yaml", *(ROOT / "configs").glob("*.yaml")]))
+@pytest.mark.parametrize("path", sorted([ROOT / "config.yaml", *(ROOT / "configs").rglob("*.yaml")]))
 def test_no_configuration_of_the_project_has_the_old_form(path):
     raw = yaml.safe_load(path.read_text())
     for dataset in (raw.get("datasets") or {}).values():

@@ -80,7 +80,7 @@ def test_values_are_written_as_in_yaml():
     ]
 
 
-@pytest.mark.parametrize("files", [["studies"], ["cifar10", "yale", "paper/studies"]])
+@pytest.mark.parametrize("files", [["studies"], ["paper/cifar10", "paper/yale", "paper/studies"]])
 def test_the_studies_that_are_shipped_have_points(files):
     raw = yaml.safe_load((ROOT / "config.yaml").read_text())
     for name in files:

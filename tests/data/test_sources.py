@@ -83,6 +83,16 @@ def test_yale_from_the_zip_is_the_papers():
         assert np.array_equal(records.labels[split.nonmembers], theirs["test_label"])
 
 
+def test_yale_at_another_size_is_the_mean_of_the_pixels_below():
+    """At a quarter of height and width a pixel is a weighted mean of those around its place, so that large areas keep their brightness."""
+    full, small = (Yale(name="yale", size=size).load(shared("data")) for size in (None, (48, 42)))
+    assert small.images.shape == (2414, 1, 48, 42)
+    assert small.names.tolist() == full.names.tolist()
+    means = full.images[:50].reshape(50, 48, 4, 42, 4).mean((2, 4))
+    assert np.abs(means - small.images[:50, 0]).mean() < 4
+    assert np.allclose(full.images.mean((1, 2, 3)), small.images.mean((1, 2, 3)), atol=1)
+
+
 def test_yale_from_a_folder_that_is_not_whole(tmp_path):
     (tmp_path / "CroppedYale" / "yaleB01").mkdir(parents=True)
     with refused("CroppedYale", "0 images of 1 subjects", "2414 of 38"):

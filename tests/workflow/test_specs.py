@@ -52,7 +52,7 @@ def test_the_overlays_train_the_verifiable_defenses_as_the_paper_did(dataset):
     """Against the settings found in the paper's code, where an overlay states a number of its own."""
     theirs = yaml.safe_load(shared("reference", "settings.yaml").read_text())["settings"][dataset]
     raw = yaml.safe_load((ROOT / "config.yaml").read_text())
-    update_config(raw, yaml.safe_load((ROOT / "configs" / f"{dataset}.yaml").read_text()))
+    update_config(raw, yaml.safe_load((ROOT / "configs" / "paper" / f"{dataset}.yaml").read_text()))
     settings = read_config(raw).datasets[dataset]
     members, runs = {"yale": 1900, "fashion_mnist": 60_000}[dataset], settings.runs
 

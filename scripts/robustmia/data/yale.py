@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from robustmia.data.source import Source
 from robustmia.errors import UserError
@@ -22,6 +22,9 @@ class Yale(Source):
 
     name: Literal["yale"]
     path: FilePath = Field(Path("CroppedYale.zip"), description="the zip or the folder, relative to `data_dir`")
+    size: tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="height and width to resize to, such as [48, 42]; empty: 192 x 168, as they are"
+    )
 
     def check(self, data_dir: Path) -> None:
         """The files cannot be downloaded: say so before any job starts."""
@@ -32,7 +35,7 @@ class Yale(Source):
             )
 
     def load(self, data_dir: Path) -> Records:
-        """2,414 records of shape 1 x 192 x 168 by subject and file name; ambient and `.bad` images are left out.
+        """2,414 records, 1 x 192 x 168 or of `size`, by subject and file name; ambient and `.bad` images are left out.
 
         Raises:
             UserError: the release is missing, damaged or not whole.
@@ -60,4 +63,4 @@ class Yale(Source):
             )
         names = np.array([f"{subjects[label].name}/{file.name}" for label, file in zip(labels, files, strict=True)])
         classes = tuple(folder.name for folder in subjects)
-        return Records(read_images(files), np.array(labels, np.int64), classes, names=names)
+        return Records(read_images(files, self.size), np.array(labels, np.int64), classes, names=names)
