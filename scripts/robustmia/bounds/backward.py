@@ -297,14 +297,16 @@ class _BackwardPass:
         upper, shift, lower, *lower_shift = rows.seen(self.relaxed.planes[number])
         if slopes:
             lower = slopes.of(self.target, number, lines, rows)
-        nu, positive = rows.values, rows.values.clamp(min=0.0)
+        nu, positive = rows.values, rows.values.relu()
         above = _dot(positive, shift)
         constant = above + (_dot(nu - positive, lower_shift[0]) if lower_shift else 0.0)
+        parallel = lines.upper_slope is lines.lower_slope
         if not self.both:
             self.constant = self.constant + constant
-            return replace(rows, values=_between(positive, nu, upper, lower), may_overhang=False)
+            values = nu * upper if parallel else _between(positive, nu, upper, lower)
+            return replace(rows, values=values, may_overhang=False)
         negative = above - _dot(nu, shift) - (_dot(positive, lower_shift[0]) if lower_shift else 0.0)
-        if lines.upper_slope is lines.lower_slope:
+        if parallel:
             self.constant, self.of_negative = self.constant + constant, self.of_negative + negative
             return replace(rows, values=nu * upper, may_overhang=False)
         common = positive * (upper - lower)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from robustmia.data.records import Records
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def pick_device(threads: int | None = None) -> torch.device:
@@ -24,11 +27,14 @@ def pick_device(threads: int | None = None) -> torch.device:
 def keep_freed_memory() -> None:
     """Let the C library keep the memory of tensors that are freed, for those that follow.
 
-    glibc gives a block of over 128 KiB back to the system at once, which clears it again page by page when it is asked for the next: a
-    third of the time of PGD with a small network on an AMD EPYC. Once a larger block, of up to 32 MiB, has been freed, glibc keeps blocks of that size (mallopt(3),
-    M_MMAP_THRESHOLD). The block is never written to, so it costs nothing; elsewhere this does nothing.
+    glibc asks the system for each large block anew and gives it back at once, and the system clears every page of it: 40 % of the time of `duality` on
+    faces of 48 x 42 pixels, and a third of that of PGD with a small network (`benchmarks/memory.py`). Blocks that are never mapped and never trimmed
+    (mallopt(3)) take somewhat more memory at the peak. Elsewhere than with glibc this does nothing.
     """
-    torch.empty(2**25 - 2**16, dtype=torch.uint8)
+    with suppress(AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def use_full_float32() -> None:
