@@ -94,6 +94,32 @@ rule verification_table:
         "../scripts/verification_table.py"
 
 
+# The paper's published numbers beside ours; asked for where a data set is one of the paper's.
+rule published_table:
+    input:
+        robustness=filled(paths.table, table="robustness"),
+        over_seeds=filled(paths.table, table="membership_over_seeds"),
+    output:
+        csv=filled(paths.table, table="published"),
+        markdown=filled(paths.rendered, table="published", form="md"),
+        html=report(
+            filled(paths.rendered, table="published", form="html"),
+            category="{dataset}",
+            caption="../report/published_table.rst",
+            labels={"shows": "the paper's published numbers beside ours"},
+        ),
+    log:
+        paths.log("published_table/{dataset}"),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        spec=by_wildcards(specs.published_table),
+        code=code_of("published_table"),
+    script:
+        "../scripts/published_table.py"
+
+
 # Every attack's numbers over the seeds, the strongest honest attack on each run, and how runs differ from natural training.
 rule conclusions:
     input:

@@ -24,7 +24,7 @@ from robustmia.workflow.code_digest import used_modules
 RUNS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp")
 OWN_VERIFIER = {"duality": "dual", "abstract_interpretation": "interval", "ibp": "interval"}
 NEEDS_SHADOWS = ("most_at_risk", "risk_agreement")
-FIGURE_NAMES = tuple(name for name in FIGURES if name not in NEEDS_SHADOWS)
+FIGURE_NAMES = tuple(name for name in FIGURES if name not in (*NEEDS_SHADOWS, "published"))
 TOGETHER = "+".join(SIGNALS)  # one job computes all of them
 SHADOW = (*SMOKE, "shadow.yaml")
 AUDIT = ("--configfile", "a.yaml")

@@ -85,6 +85,7 @@ FIGURES = {
     "margin_histogram": "robustmia.reporting.figures.margin_histogram:MarginHistogram",
     "leakage_and_gap": "robustmia.reporting.figures.leakage_and_gap:LeakageAndGap",
     "training_curves": "robustmia.reporting.figures.training_curves:TrainingCurves",
+    "published": "robustmia.reporting.figures.published:Published",
     "examples": "robustmia.reporting.figures.examples:Examples",
     "attack_auc": "robustmia.reporting.figures.attack_auc:AttackAUC",
     "most_at_risk": "robustmia.reporting.figures.most_at_risk:MostAtRisk",

@@ -95,6 +95,11 @@ class Specs:
     def paper_table(self, dataset: str) -> Spec:
         return {"quotes": self.quotes(dataset, "adversarial", "verified")}
 
+    def published_table(self, dataset: str) -> Spec:
+        """What is compared with the paper's results, and what differs in how it was made."""
+        source = self.config.datasets[dataset].source.name
+        return {"source": source, "differences": self.targets.differences_from_paper(dataset)}
+
     def figure(self, dataset: str, figure: str) -> Spec:
         settings = getattr(self.config.figures, figure)
         return {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from robustmia.audit.predictions_settings import PredictionsAudit
+from robustmia.config.presets import differences_from_paper
 from robustmia.config.registry import FIGURES, classes
 from robustmia.config.schema import CheckpointAuditOfDataset, Config
 from robustmia.config.studies import Point
@@ -45,18 +46,26 @@ class Targets:
         return next(names for names in self.variants.find(dataset).signal_jobs if "adversarial" in names.split("+"))
 
     def figures(self, dataset: str) -> list[str]:
-        """Figures that the data set's signals, and the shadow models if there are any, allow."""
+        """Figures that the data set, its signals, and the shadow models if there are any, allow."""
         signals, shadows = self.config.datasets[dataset].signals, self.config.shadow_models
+        published = self.differences_from_paper(dataset)
         return [
             name
             for name, kind in zip(FIGURES, cast("tuple[type[Figure], ...]", classes(FIGURES)), strict=True)
-            if (kind.needs_signal is None or kind.needs_signal in signals) and (shadows or not kind.needs_shadow_models)
+            if (kind.needs_signal is None or kind.needs_signal in signals)
+            and (shadows or not kind.needs_shadow_models)
+            and (published or not kind.needs_published)
         ]
+
+    def differences_from_paper(self, dataset: str) -> dict[str, list[str]]:
+        """What each run that can be compared with published numbers does otherwise than the paper; none of other data sets."""
+        return differences_from_paper(self.config.datasets[dataset])
 
     def tables(self, dataset: str) -> list[str]:
         """Tables of a data set that people read as pages."""
         verified = ["verification"] if "verified" in self.config.datasets[dataset].signals else []
-        return ["paper", *verified, "conclusions"]
+        published = ["published"] if self.differences_from_paper(dataset) else []
+        return ["paper", *verified, "conclusions", *published]
 
     def audits(self, kind: type | None = None) -> list[str]:
         """Audits, of one kind or of all."""

@@ -37,6 +37,8 @@ class Figure(Settings):
     """A signal without which there is no such figure."""
     needs_shadow_models: ClassVar[bool] = False
     """Whether there is such a figure with shadow models only."""
+    needs_published: ClassVar[bool] = False
+    """Whether there is such a figure for the paper's data sets only."""
 
     width: Inches = Field(3.4, description="inches; 3.4 is a column of a two-column paper")
     height: Inches = Field(2.8, description="inches")
