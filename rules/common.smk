@@ -54,6 +54,8 @@ def figure_inputs(kind):
     inputs = {}
     if kind.table:
         inputs["table"] = filled(paths.table, table=kind.table)
+    if kind.is_sorted_by_leakage:
+        inputs["conclusions"] = filled(paths.table, table="conclusions")
     if kind.shows_images:
         inputs["records"] = paths.records
     if kind.shows_examples:

@@ -8,6 +8,7 @@ for figure, kind in type(settings.figures).model_fields.items():
             **figure_inputs(kind.annotation),
         output:
             pdf=filled(paths.figure, figure=figure, form="pdf"),
+            svg=filled(paths.figure, figure=figure, form="svg"),
             png=report(
                 filled(paths.figure, figure=figure, form="png"),
                 category="{dataset}",
@@ -28,7 +29,7 @@ for figure, kind in type(settings.figures).model_fields.items():
 
 FIGURES = [
     file
-    for form in ("pdf", "png")
+    for form in ("pdf", "png", "svg")
     for file in targets.expand(filled(paths.figure, form=form))
 ]
 

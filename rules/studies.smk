@@ -31,6 +31,7 @@ rule sweep_figure:
         table=filled(paths.study_table, table="sweep"),
     output:
         pdf=filled(paths.study_figure, figure="sweep", form="pdf"),
+        svg=filled(paths.study_figure, figure="sweep", form="svg"),
         png=report(
             filled(paths.study_figure, figure="sweep", form="png"),
             category="studies",
@@ -67,6 +68,7 @@ rule transfer:
             labels={"shows": "what an attacker loses by not knowing"},
         ),
         pdf=filled(paths.study_figure, figure="transfer", form="pdf"),
+        svg=filled(paths.study_figure, figure="transfer", form="svg"),
         png=report(
             filled(paths.study_figure, figure="transfer", form="png"),
             category="studies",
@@ -126,6 +128,7 @@ rule outputs:
             labels={"shows": "what changed outputs help"},
         ),
         pdf=filled(paths.study_figure, figure="outputs", form="pdf"),
+        svg=filled(paths.study_figure, figure="outputs", form="svg"),
         png=report(
             filled(paths.study_figure, figure="outputs", form="png"),
             category="studies",
@@ -210,6 +213,7 @@ rule sensitivity:
             labels={"shows": "sensitivity to single records"},
         ),
         pdf=filled(paths.study_figure, figure="sensitivity", form="pdf"),
+        svg=filled(paths.study_figure, figure="sensitivity", form="svg"),
         png=report(
             filled(paths.study_figure, figure="sensitivity", form="png"),
             category="studies",
@@ -247,6 +251,7 @@ rule explanation:
             labels={"shows": "what goes with leakage"},
         ),
         pdf=filled(paths.explanation, name="explanation.pdf"),
+        svg=filled(paths.explanation, name="explanation.svg"),
         png=report(
             filled(paths.explanation, name="explanation.png"),
             category="studies",

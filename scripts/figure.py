@@ -9,6 +9,8 @@ with job(snakemake):
 
     spec, files = snakemake.params.spec, snakemake.input
     figure = instantiate(spec["figure"])
-    data = FigureData(spec["runs"], files.get("table"), files.get("records"), files.get("examples", ()))
+    data = FigureData(
+        spec["runs"], files.get("table"), files.get("records"), files.get("examples", ()), files.get("conclusions")
+    )
     with style(figure):
         save(figure.draw(data), snakemake.output)

@@ -47,6 +47,7 @@ def test_every_study_has_its_table_page_and_figure(studied):
         folder = folder_of(studied, study)
         assert (folder / f"{kind}.pdf").read_bytes().startswith(b"%PDF"), study
         assert (folder / f"{kind}.png").read_bytes().startswith(b"\x89PNG"), study
+        assert "<svg" in (folder / f"{kind}.svg").read_text(), study
         assert len(pd.read_csv(folder / f"{kind}.csv")) > 0
         assert "| " in (folder / "study.md").read_text()
     assert "adversarial margin" in (folder.parent / "explanation.md").read_text()

@@ -429,12 +429,12 @@ def test_a_figure_is_the_same_bytes_when_it_is_drawn_again(tmp_path, draw):
     """Nothing stands above it, and no date is in it."""
     table = pd.DataFrame({"run": "a", "epoch": [1, 2], "member_clean": 0.9, "member_adversarial": 0.7})
     table = table.assign(nonmember_clean=0.8, nonmember_adversarial=0.6)
-    paths = [tmp_path / f"{name}.{ending}" for name in ("one", "other") for ending in ("png", "pdf")]
-    for start in (0, 2):
+    paths = [tmp_path / f"{name}.{ending}" for name in ("one", "other") for ending in ("png", "pdf", "svg")]
+    for start in (0, 3):
         drawing = draw("training_curves", ["a"], table)
         assert not drawing.texts
-        save(drawing, paths[start : start + 2])
-    assert [path.read_bytes() for path in paths[:2]] == [path.read_bytes() for path in paths[2:]]
+        save(drawing, paths[start : start + 3])
+    assert [path.read_bytes() for path in paths[:3]] == [path.read_bytes() for path in paths[3:]]
 
 
 def test_settings_of_a_figure_are_its_size_font_and_colours(draw):

@@ -27,6 +27,8 @@ class Figure(Settings):
     """The table of a data set that the figure is drawn from, without `.csv`; None: it is drawn from other files."""
     content: ClassVar[str]
     """What it shows, in a few words, for the report and the configuration."""
+    is_sorted_by_leakage: ClassVar[bool] = False
+    """Whether it needs the conclusions, which say how much each run leaks."""
     shows_images: ClassVar[bool] = False
     """Whether it needs the images of the data set."""
     shows_examples: ClassVar[bool] = False

@@ -22,12 +22,24 @@ class FigureData:
     table_path: str | None = None
     records_path: str | None = None
     examples_paths: Sequence[str] = ()
+    conclusions_path: str | None = None
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """The CSV that `Figure.table` names."""
         assert self.table_path is not None
         return read_table(self.table_path)
+
+    @cached_property
+    def conclusions(self) -> pd.DataFrame:
+        """`conclusions.csv`: for each run the accuracy of the strongest honest attack, the highest first."""
+        assert self.conclusions_path is not None
+        return read_table(self.conclusions_path).sort_values("accuracy", ascending=False, kind="stable")
+
+    @property
+    def by_leakage(self) -> list[str]:
+        """Names of the runs, that which leaks most first."""
+        return self.conclusions.run.tolist()
 
     @cached_property
     def records(self) -> Records:

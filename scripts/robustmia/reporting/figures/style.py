@@ -26,6 +26,13 @@ from robustmia.reporting.labels import spaced
 
 GREY = "0.45"
 RED = "#c1272d"
+PAPER = "#fefefe"
+"""The face of hollow markers: white, and in the report the colour of the page."""
+NO_DATE: dict[str, dict[str, None]] = {
+    ".pdf": {"CreationDate": None},
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+}
 MARKERS = "osD^vPX*<>"
 DASHES = [(), (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 1, 1, 1, 1, 1), (2, 2), (6, 2)]
 
@@ -44,9 +51,11 @@ def style(figure: Figure) -> AbstractContextManager:
 def save(drawing: Drawing, paths: Sequence[str | Path]) -> None:
     """Write one figure in the formats of the paths' endings, the same bytes for the same figure."""
     for path in paths:
-        metadata = {"CreationDate": None} if str(path).endswith(".pdf") else {"Software": None}
-        with atomic_path(path) as place:
-            drawing.savefig(place, dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=metadata)
+        form = PurePath(path).suffix
+        with atomic_path(path) as place, matplotlib.rc_context({"svg.hashsalt": "robustmia"}):
+            drawing.savefig(
+                place, dpi=300, bbox_inches="tight", pad_inches=0.02, metadata=NO_DATE[form], transparent=form == ".svg"
+            )
     plt.close(drawing)
 
 
@@ -61,9 +70,9 @@ def colors_of(names: Sequence[str], figure: Figure) -> dict[str, tuple[float, fl
 
 
 def draw_to(output: Any, draw: Callable[..., Drawing], *args: Any) -> None:
-    """Draw into the files `pdf` and `png` of a job's output, in the style of figures that have no settings."""
+    """Draw into the files `pdf`, `svg` and `png` of a job's output, in the style of figures that have no settings."""
     with style(Figure()):
-        save(draw(*args), [output.pdf, output.png])
+        save(draw(*args), [output.pdf, output.svg, output.png])
 
 
 def grid(
