@@ -71,12 +71,38 @@ def put_images(folder: Path, classes: dict[str, int], size=(5, 4), suffix="png",
             Image.fromarray(pixels, mode=None).save(folder / name / f"{index}.{suffix}")
 
 
+def put_faces(folder: Path) -> None:
+    """Two classes of images in `data/faces.zip`."""
+    put_images(folder / "faces", {"ann": 24, "bob": 24}, size=(40, 40), mode="RGB")
+    shutil.make_archive(str(folder / "data" / "faces"), "zip", folder, "faces")
+
+
+def put_audited(folder: Path) -> None:
+    """Predictions, and a checkpoint of a data-parallel training with its code, under the names that docs/how-to/audit.md has."""
+    np.savez(folder / "predictions.npz", **theirs())
+    np.savez(folder / "split.npz", members=np.arange(100), nonmembers=np.arange(100, 180))
+    (folder / "their_code.py").write_text(
+        "from torch import nn\n\ndef network():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    weights = {"module.1.weight": torch.rand(10, 64), "module.1.bias": torch.zeros(10)}
+    torch.save({"state_dict": weights}, folder / "weights.pth")
+
+
 @contextmanager
 def refused(*named: str, error: type[Exception] = UserError) -> Iterator[None]:
     """The block raises this error, whose message names the keys, files or layers at fault."""
     with pytest.raises(error) as caught:
         yield
     assert all(name in str(caught.value) for name in named), str(caught.value)
+
+
+def list_in_registry(folder: Path, name: str, line: str) -> None:
+    """Add a line to one of the lists of the registry of a workflow."""
+    path = folder / "scripts" / "robustmia" / "config" / "registry.py"
+    before, opening, rest = path.read_text().partition(f"\n{name} = {{\n")
+    assert opening, name
+    entries, after = rest.split("\n}\n", 1)
+    path.write_text(f"{before}{opening}{entries}\n{line.rstrip()}\n}}\n{after}")
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,24 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from helpers import ROOT, Workflow, put_images, theirs
+from helpers import ROOT, Workflow, put_audited, put_images
 
-PAGES = (ROOT / "README.md", *(page for page in (ROOT / "docs").glob("*.md") if page.name != "extending.md"))
-BLOCK = re.compile(r"(?ms)^```(?:yaml|py) (\S+)\n(.*?)^```$")
-FILES = {name: text for page in PAGES for name, text in BLOCK.findall(page.read_text())}
+TUTORIAL = sorted((ROOT / "docs" / "tutorial").glob("*.md"))  # test_docs_commands.py runs it
+PAGES = [ROOT / "README.md", *(page for page in (ROOT / "docs").rglob("*.md") if page not in TUTORIAL)]
+BLOCK = re.compile(
+    r"(?ms)^```(?:yaml|py) ([^/\s]+)\n(.*?)^```$"
+)  # of files beside the Snakefile; test_extending.py writes others
+OF_TUTORIAL = {name: text for page in TUTORIAL for name, text in BLOCK.findall(page.read_text())}
+FOUND = [(name, text) for page in PAGES for name, text in BLOCK.findall(page.read_text())]
+FILES = {name: text for name, text in FOUND if name not in OF_TUTORIAL}
 COMMANDS = {
     found[2]: found[1].split()
     for page in PAGES
     for found in re.finditer(r"`snakemake --cores \d+ ?((?:\w+ )*)--configfile (\w+\.yaml)`", page.read_text())
+    if found[2] not in OF_TUTORIAL
 }
 
 ROBUSTBENCH = """
@@ -45,27 +49,6 @@ def load_model(model_name, model_dir="./models", dataset="cifar10", threat_model
 """
 
 
-def prepare_faces(folder: Path) -> None:
-    """Two classes of images in a zip."""
-    import shutil
-
-    put_images(folder / "faces", {"ann": 24, "bob": 24}, size=(40, 40), mode="RGB")
-    shutil.make_archive(str(folder / "data" / "faces"), "zip", folder, "faces")
-
-
-def prepare_audits(folder: Path) -> None:
-    """Predictions, and a checkpoint of a data-parallel training with its code."""
-    np.savez(folder / "predictions.npz", **theirs())
-    np.savez(folder / "split.npz", members=np.arange(100), nonmembers=np.arange(100, 180))
-    (folder / "their_code.py").write_text(
-        "from torch import nn\n\ndef network():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
-    )
-    torch.save(
-        {"state_dict": {"module.1.weight": torch.rand(10, 64), "module.1.bias": torch.zeros(10)}},
-        folder / "weights.pth",
-    )
-
-
 def prepare_robustbench(folder: Path) -> None:
     """A package that is called like RobustBench, and images in place of CIFAR-10, which cannot be downloaded here."""
     (folder / "robustbench").mkdir()
@@ -83,10 +66,13 @@ def prepare_robustbench(folder: Path) -> None:
 
 
 PREPARE: dict[str, tuple[Callable[[Path], None], str]] = {
-    "faces.yaml": (prepare_faces, "results/tables/membership_inference.csv"),
-    "audits.yaml": (prepare_audits, "results/audit/their_checkpoint/membership_inference.csv"),
+    "audits.yaml": (put_audited, "results/audit/their_checkpoint/membership_inference.csv"),
     "robustbench.yaml": (prepare_robustbench, "results/audit/carmon2019/membership_inference.csv"),
 }
+
+
+def test_a_snippet_of_the_tutorial_is_the_same_elsewhere():
+    assert all(OF_TUTORIAL.get(name, text) == text for name, text in FOUND)
 
 
 def test_every_snippet_of_a_configuration_is_run():
@@ -104,3 +90,26 @@ def test_a_snippet_runs_as_the_page_says(workflow: Workflow, name):
     table = pd.read_csv(workflow.folder / result)
     assert len(table)
     assert "digits" not in set(table.dataset) or name == "audits.yaml"
+
+
+# ---------------------------------------------------------------- the columns of tables
+
+
+TABLES_PAGE = (ROOT / "docs" / "reference" / "tables.md").read_text()
+VARYING = re.compile(
+    r"(score|risk|risk_change)_(benign|adversarial|targeted|verified|own_verified|all)_\w+|\w+(\.\w+)+"
+)
+"""Columns of each attack on each signal, and of each key that a study changes."""
+
+
+@pytest.mark.parametrize("run", ["smoke", "shadow", "studied", "audited"])
+def test_every_table_and_column_is_explained(run, request):
+    """In `reference/tables.md`; of a column of standard deviations in the paper's layout, that there is one."""
+    named = {name.removesuffix(" sd") for name in re.findall(r"`([^`]+)`", TABLES_PAGE)}
+    named |= {f"{strategy} {rule}" for strategy in ("I_B", "I_A", "I_T", "I_V") for rule in ("oracle", "split")}
+    tables = list((request.getfixturevalue(run).folder / "results").rglob("*.csv"))
+    assert tables
+    for path in tables:
+        assert path.name in TABLES_PAGE, path
+        columns = {column.removesuffix(" sd") for column in pd.read_csv(path, nrows=0).columns}
+        assert {column for column in columns - named if not VARYING.fullmatch(column)} == set(), path

@@ -1,4 +1,4 @@
-"""docs/extending.md, followed to the letter."""
+"""docs/how-to/extending.md and docs/tutorial/own-defense.md, followed to the letter."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import shutil
 import pandas as pd
 import yaml
 
-from helpers import ROOT, Workflow
+from helpers import ROOT, Workflow, list_in_registry
 from robustmia.config.registry import METHODS
 
 FEWER = set(METHODS) - {"natural", "pgd"}  # runs that are left out, to be quick
-BLOCKS = re.findall(r"(?ms)^```(?:python|yaml|rst) (\S+)\n(.*?)^```$", (ROOT / "docs" / "extending.md").read_text())
+PAGES = (ROOT / "docs" / "tutorial" / "own-defense.md", ROOT / "docs" / "how-to" / "extending.md")
+BLOCKS = [
+    block for page in PAGES for block in re.findall(r"(?ms)^```(?:python|yaml|rst) (\S+)\n(.*?)^```$", page.read_text())
+]
 RERUN_NOTHING = {"METHODS", "SOURCES", "NETWORKS", "OPTIMIZERS", "SCHEDULES", "SIGNALS"}
 RERUN_INFERENCE = {"STRATEGIES", "COLUMNS"}
 DRAW_ONE_MORE = {"FIGURES"}
@@ -26,25 +29,21 @@ def write_files(workflow: Workflow) -> None:
 
 
 def add_lines(workflow: Workflow, lists: set[str]) -> None:
-    """The page's lines for some of the lists of the registry."""
-    path = workflow.folder / "scripts" / "robustmia" / "config" / "registry.py"
+    """The pages' lines for some of the lists of the registry."""
     for name, line in BLOCKS:
         if name in lists:
-            before, opening, rest = path.read_text().partition(f"\n{name} = {{\n")
-            assert opening, name
-            entries, after = rest.split("\n}\n", 1)
-            path.write_text(f"{before}{opening}{entries}\n{line.rstrip()}\n}}\n{after}")
+            list_in_registry(workflow.folder, name, line)
 
 
 def rules_of(workflow: Workflow, *arguments: str) -> set[str]:
     return {job[0] for job in workflow.planned(*arguments)}
 
 
-def test_the_page_has_a_line_for_every_list():
+def test_the_pages_have_a_line_for_every_list():
     assert {name for name, _ in BLOCKS if "/" not in name} == RERUN_NOTHING | RERUN_INFERENCE | DRAW_ONE_MORE
 
 
-def test_the_page_works_and_reruns_nothing_else(smoke, tmp_path):
+def test_the_pages_work_and_rerun_nothing_else(smoke, tmp_path):
     """Lines that rerun nothing first; then a figure, which is drawn; then a strategy and a column, which rerun inference; then all."""
     shutil.copytree(smoke.folder, tmp_path / "workflow")
     workflow = Workflow(tmp_path / "workflow")

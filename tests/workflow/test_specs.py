@@ -34,7 +34,7 @@ def specs_of(config: Config) -> Specs:
 
 
 def test_the_settings_found_by_the_search_are_those_of_the_default():
-    """What docs/bounds.md says of the runs called chosen holds for config.yaml."""
+    """What docs/bounds-measured.md says of the runs called chosen holds for config.yaml."""
     raw, search = (yaml.safe_load((ROOT / name).read_text()) for name in ("config.yaml", "configs/digits_search.yaml"))
     update_config(raw, search)
     runs = read_config(raw).datasets["digits"].runs

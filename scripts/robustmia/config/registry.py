@@ -1,4 +1,4 @@
-"""The lists that a newcomer extends: each addition is one new module and one line here (docs/extending.md).
+"""The lists that a newcomer extends: each addition is one new module and one line here (docs/how-to/extending.md).
 
 Jobs do not import this module, so that a new line reruns nothing that was there before.
 """

@@ -225,7 +225,7 @@ class Config(Settings):
         min_length=1, description="by a name of your own; a data set set to null is left out"
     )
     audits: dict[Name, AnyAudit] = Field(
-        {}, description="of other people's models, by a name of your own: `snakemake audit`; docs/audit.md"
+        {}, description="of other people's models, by a name of your own: `snakemake audit`; docs/how-to/audit.md"
     )
     studies: dict[StudyName, AnyStudy] = Field(
         {}, description="questions that take many models, by a name of your own: docs/studies.md"
