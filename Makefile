@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Jobs and tests find the package themselves.
 PACKAGE := PYTHONPATH=scripts python
 
-.PHONY: help setup run test fuzz test-slurm lint format dag docs lock bench clean
+.PHONY: help setup run test fuzz test-slurm lint format dag docs docs-site lock bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -39,15 +39,15 @@ test-slurm: setup  ## the tests on a throw-away SLURM (as root, with slurm-wlm, 
 	@pytest tests/slurm
 
 lint: setup  ## ruff, snakefmt, snakemake --lint, mypy
-	ruff check scripts tests benchmarks
-	ruff format --check scripts tests benchmarks
+	ruff check scripts tests benchmarks website
+	ruff format --check scripts tests benchmarks website
 	snakefmt --check $(SOURCES)
 	snakemake --lint
 	mypy
 
 format: setup  ## rewrite the code in its standard form
-	ruff check --fix scripts tests benchmarks
-	ruff format scripts tests benchmarks
+	ruff check --fix scripts tests benchmarks website
+	ruff format scripts tests benchmarks website
 	snakefmt $(SOURCES)
 
 dag: setup  ## draw the graph of rules to results/rulegraph.svg (needs graphviz)
@@ -59,12 +59,16 @@ docs: setup  ## write docs/configuration.md and config.schema.json from the sett
 	$(PACKAGE) -m robustmia.config.docs configuration > docs/configuration.md
 	$(PACKAGE) -m robustmia.config.docs schema > config.schema.json
 
+docs-site: setup  ## build docs/ and the docstrings as a site in results/site; a broken link is an error
+	@PYTHONPATH=website zensical build --strict --clean
+	@echo "robustmia: results/site/index.html"
+
 bench: setup  ## time attacks, training, bounds, inference and plans (docs/performance.md), in an hour
 	@for one in attacks training steps ensembles bounds inference scale draw; do $(PACKAGE) benchmarks/$$one.py || exit 1; done
 
 # uv (https://docs.astral.sh/uv) resolves for every platform and Python at once; constraints.txt holds exact pins.
 lock:  ## resolve pyproject.toml into requirements.lock again
-	uv pip compile pyproject.toml --group dev --universal --fork-strategy fewest --python-version 3.11 \
+	uv pip compile pyproject.toml --group dev --group docs --universal --fork-strategy fewest --python-version 3.11 \
 		--constraint constraints.txt --generate-hashes --no-header \
 		--output-file requirements.lock
 
