@@ -346,7 +346,7 @@ EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
         {job for run in RUNS for job in from_signals(run, signals="benign+adversarial+targeted")}
         | (tables() - tables("verification", "margin_histogram"))
         | (SUMMARIES - {("verification_table", "digits")})
-        | (figures() - figures("training_curves", "margin_histogram"))
+        | (figures() - figures("training_curves", "margin_distribution"))
         | REPORT,
     ),
     "touched scripts": (touched_scripts, set()),

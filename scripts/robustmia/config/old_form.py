@@ -24,6 +24,8 @@ MOVED = {
     "audits.*.clip_pixels": "`signals: {verified: {clip_pixels: ...}, ...}`",
     "audits.*.verifiers": "`signals: {verified: {verifiers: ...}, ...}`",
     "figures.attacks": "`figures.attack_auc`",
+    "figures.loss_histogram": "`figures.loss_distribution`",
+    "figures.margin_histogram": "`figures.margin_distribution`",
     "figures.exposed": "`figures.most_at_risk`",
     "figures.exposure_agreement": "`figures.risk_agreement`",
 }

@@ -43,7 +43,10 @@ class Figure(Settings):
     """Whether there is such a figure for the paper's data sets only."""
 
     width: Inches = Field(3.4, description="inches; 3.4 is a column of a two-column paper")
-    height: Inches = Field(2.8, description="inches")
+    height: Inches = Field(
+        2.8,
+        description="inches; a figure that has a row for each run is higher or lower if rows would not fit or be too high",
+    )
     font_size: Annotated[float, Field(ge=4.0, le=30.0)] = Field(8.0, description="points; tick labels are one smaller")
     palette: str = Field("colorblind", description="a seaborn palette")
 

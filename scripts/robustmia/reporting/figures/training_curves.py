@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robustmia.reporting.figures.base import Figure, Inches
-from robustmia.reporting.labels import spaced
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
     from robustmia.reporting.figures.data import FigureData
+
+LINES: dict[str, tuple[str, Any, str]] = {
+    "member_clean": ("clean", "-", "members, clean"),
+    "nonmember_clean": ("clean", "--", "non-members, clean"),
+    "member_adversarial": ("adversarial", "-", "members, adversarial"),
+    "nonmember_adversarial": ("adversarial", "--", "non-members, adversarial"),
+    "verified_accuracy": ("verified", ":", "training images, verified\nat the current epsilon"),
+}
+"""Columns of the history: colour, line style and label."""
 
 
 class TrainingCurves(Figure):
@@ -22,39 +32,37 @@ class TrainingCurves(Figure):
     height: Inches = 5.4
 
     def draw(self, data: FigureData) -> Drawing:
-        """Accuracy of members and non-members while training, clean and adversarial: mean and range over seeds."""
+        """Accuracies of members (solid) and non-members (dashed) while training, and of verified training images: mean and range over seeds."""
         import seaborn as sns
+        from matplotlib.lines import Line2D
 
-        from robustmia.reporting.figures.style import GREY, grid, palette
+        from robustmia.reporting.figures.style import GREY, kind_colors, legend_of_panels, panels
 
-        table, runs = data.table, data.runs
-        member, nonmember = palette(self, 2)
-        columns = 2 if len(runs) > 1 else 1
-        drawing, axes = grid(-(-len(runs) // columns), columns, self, sharex=True, sharey=True)
-        watched = table.dropna(subset=["member_clean"])
-        for axis, run in zip(axes.flat, runs, strict=False):
-            by_epoch = watched[watched.run == run].groupby("epoch")
-            for side, color in (("member", member), ("nonmember", nonmember)):
-                for kind, line in (("clean", "-"), ("adversarial", "--")):
-                    values = by_epoch[f"{side}_{kind}"]
-                    axis.fill_between(
-                        values.min().index, values.min(), values.max(), color=color, alpha=0.2, linewidth=0
-                    )
-                    label = f"{side.replace('non', 'non-')}s, {kind}"
-                    axis.plot(
-                        values.mean(), line, marker="." if by_epoch.ngroups == 1 else "", color=color, label=label
-                    )
-            if not by_epoch.ngroups:
+        table, colors = data.table, kind_colors(self)
+        drawing, axes, free = panels(data.runs, self)
+        for axis, run in zip(axes, data.runs, strict=True):
+            rows = table[table.run == run]
+            for column, (kind, line, label) in LINES.items():
+                _curve(axis, rows[["epoch", column]].dropna(), color=colors[kind], linestyle=line, label=label)
+            if rows.member_clean.isna().all():
                 axis.text(0.5, 0.5, "no monitor", transform=axis.transAxes, ha="center", va="center", color=GREY)
-            axis.set_title(spaced(run), loc="left")
-            axis.set_ylim(-0.02, 1.02)
-        for axis in axes.flat[len(runs) :]:
-            axis.set_visible(False)
-        for axis in axes.flat[max(0, len(runs) - columns) : len(runs)]:  # the lowest that is visible in each column
-            axis.set_xlabel("epoch")
-            axis.tick_params(labelbottom=True)
-        for axis in axes[:, 0]:
-            axis.set_ylabel("accuracy")
-        drawing.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+            axis.set(xlim=(0, table.epoch.max() + 1), ylim=(-2, 102), yticks=(0, 50, 100))
+        drawing.supxlabel("epoch", fontsize=self.font_size)
+        drawing.supylabel("accuracy (%)", fontsize=self.font_size)
+        handles = [
+            Line2D([], [], color=colors[kind], linestyle=line, label=label)
+            for column, (kind, line, label) in LINES.items()
+            if table[column].notna().any()
+        ]
+        legend_of_panels(drawing, handles, free)
         sns.despine(drawing)
         return drawing
+
+
+def _curve(axis: Axes, rows: pd.DataFrame, **look: Any) -> None:
+    """Mean and range over seeds at each epoch, in percent."""
+    if rows.empty:
+        return
+    values = 100 * rows.groupby("epoch").agg(["mean", "min", "max"]).droplevel(0, axis=1)
+    axis.fill_between(values.index, values["min"], values["max"], color=look["color"], alpha=0.2, linewidth=0)
+    axis.plot(values["mean"], marker="." if len(values) == 1 else "", **look)
