@@ -78,6 +78,7 @@ COLUMNS = {
 }
 
 FIGURES = {
+    "trade_off": "robustmia.reporting.figures.trade_off:TradeOff",
     "inference_accuracy": "robustmia.reporting.figures.inference_accuracy:InferenceAccuracy",
     "accuracies": "robustmia.reporting.figures.accuracies:Accuracies",
     "roc": "robustmia.reporting.figures.roc:ROC",

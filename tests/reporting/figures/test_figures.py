@@ -10,13 +10,27 @@ import seaborn as sns
 from matplotlib.colors import to_rgba
 from pydantic import ValidationError
 
-from figure_helpers import MANY
+from figure_helpers import MANY, conclusions_of, labelled_lines
 from helpers import refused
+from reporting_helpers import over_seeds, robustness_and_membership
 from robustmia.reporting.figures.style import ending, on_map, save, shortened
+from robustmia.reporting.tables import leakage_and_gap
 
 HISTORY = pd.DataFrame({"run": "a", "epoch": [1, 2], "member_clean": 0.9, "member_adversarial": 0.7}).assign(
     nonmember_clean=0.8, nonmember_adversarial=0.6, verified_accuracy=np.nan
 )
+
+
+def test_every_run_is_drawn_however_many_there_are(draw):
+    robustness, membership = robustness_and_membership(MANY)
+    means, conclusions = over_seeds(membership), conclusions_of(**dict.fromkeys(MANY, 0.6))
+    assert len(draw("inference_accuracy", MANY, means, conclusions).axes[0].get_yticks()) == 12
+    for name, table in (("leakage_and_gap", leakage_and_gap(robustness, membership, means)), ("trade_off", robustness)):
+        assert {text.get_text() for text in draw(name, MANY, table, conclusions).axes[0].texts} >= set(MANY)
+    curve = pd.DataFrame({"false_positive_rate": [0.1, 1.0], "true_positive_rate": [0.2, 1.0]})
+    curve = curve.assign(strategy="I_B", signal="benign", method="pgd", seed=0)
+    drawn = labelled_lines(draw("roc", MANY, pd.concat([curve.assign(run=run) for run in MANY])))
+    assert set(MANY) <= set(drawn)
 
 
 def test_rows_are_neither_too_low_nor_too_high(draw):
@@ -24,6 +38,16 @@ def test_rows_are_neither_too_low_nor_too_high(draw):
     table = pd.concat([HISTORY.assign(run=run) for run in MANY])
     assert draw("training_curves", MANY, table).get_figheight() > 5.6
     assert draw("training_curves", MANY[:1], table).get_figheight() <= 3.0
+
+
+def test_a_run_has_one_colour_in_all_figures_whatever_their_order(draw):
+    robustness, membership = robustness_and_membership(MANY[:3])
+    gap = leakage_and_gap(robustness, membership, over_seeds(membership))
+    expected = [(*color, 1.0) for color in sns.color_palette("colorblind")[:3]]
+    conclusions = conclusions_of(run2=0.7, run0=0.6, run1=0.5)
+    for name, table in (("trade_off", robustness), ("leakage_and_gap", gap)):
+        lines = draw(name, MANY[:3], table, conclusions).axes[0].lines
+        assert [to_rgba(line.get_color()) for line in lines if len(line.get_xdata()) == 1] == expected
 
 
 @pytest.mark.parametrize("value", [-1.0, -0.7, -0.5, 0.0, 0.3, 0.59, 0.61, 1.0])

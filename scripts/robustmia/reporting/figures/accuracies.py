@@ -11,44 +11,55 @@ if TYPE_CHECKING:
 
     from robustmia.reporting.figures.data import FigureData
 
+PREFIXES = {"clean": "", "adversarial": "adv_", "verified": "verified_"}  # of columns
+
 
 class Accuracies(Figure):
     """How well each run classifies: clean, under attack, and verified."""
 
     table = "robustness"
     content = "clean, adversarial and verified accuracy of each run"
+    is_sorted_by_leakage = True
     height: Inches = 3.6
 
     def draw(self, data: FigureData) -> Drawing:
-        """Clean, adversarial and verified accuracy of each run: filled on non-members, hollow on members, a tick for each seed."""
+        """Accuracy of each kind for each run, mean over seeds: filled on non-members, joined to the hollow one on members."""
+        import numpy as np
         import seaborn as sns
         from matplotlib.lines import Line2D
 
-        from robustmia.reporting.figures.style import GREY, MARKERS, grid, palette, runs_on_y
+        from robustmia.reporting.figures.style import (
+            GREY,
+            MARKERS,
+            PAPER,
+            fit_height,
+            grid,
+            kind_colors,
+            runs_on_y,
+        )
 
-        table, runs = data.table, data.runs
-        kinds = {"clean": "", "adversarial": "adv_", "verified": "verified_"}
-        kinds = {kind: prefix for kind, prefix in kinds.items() if table[f"{prefix}test_accuracy"].notna().any()}
-        colors = dict(zip(kinds, palette(self, len(kinds)), strict=True))
+        runs, colors = data.by_leakage, kind_colors(self)
+        means = 100 * data.table.groupby("run").mean(numeric_only=True).loc[runs]
+        kinds = [kind for kind, prefix in PREFIXES.items() if means[f"{prefix}test_accuracy"].notna().any()]
         drawing, axes = grid(1, 1, self)
+        fit_height(drawing, len(runs), least=0.4, most=0.7, rest=1.0)
         axis = axes[0, 0]
-        for (kind, prefix), marker in zip(kinds.items(), MARKERS, strict=False):
-            for position, run in enumerate(runs):
-                rows = table[table.run == run]
-                for side, shift, face in (("train", -0.14, "white"), ("test", 0.14, colors[kind])):
-                    values, height = rows[f"{prefix}{side}_accuracy"], position + shift
-                    axis.plot(values, [height] * len(values), "|", color=colors[kind], markersize=4)
-                    axis.plot(values.mean(), height, marker, color=colors[kind], markerfacecolor=face, zorder=3)
-        runs_on_y(axis, runs, "accuracy")
-        axis.set_xlim(-0.03, 1.03)
+        looks = list(zip(kinds, MARKERS, np.linspace(-0.27, 0.27, len(kinds)), strict=False))
+        for kind, marker, offset in looks:
+            members, nonmembers = (means[f"{PREFIXES[kind]}{side}_accuracy"] for side in ("train", "test"))
+            heights, color = np.arange(len(runs)) + offset, colors[kind]
+            axis.hlines(heights, members, nonmembers, color=color, linewidth=0.8)
+            axis.plot(members, heights, marker, color=color, markerfacecolor=PAPER, markersize=5)
+            axis.plot(nonmembers, heights, marker, color=color, markersize=3, zorder=3)
+        runs_on_y(axis, runs, "accuracy (%)")
+        axis.set_xlim(-3, 103)
         axis.grid(axis="x", color="0.9", linewidth=0.6)
         axis.set_axisbelow(True)
-        handles = [
-            Line2D([], [], color=colors[kind], marker=marker, linestyle="", label=kind)
-            for kind, marker in zip(kinds, MARKERS, strict=False)
+        handles = [Line2D([], [], color=colors[k], marker=marker, linestyle="", label=k) for k, marker, _ in looks]
+        handles += [
+            Line2D([], [], color=GREY, marker="o", markersize=3, linestyle="", label="non-members"),
+            Line2D([], [], color=GREY, marker="o", markersize=5, markerfacecolor=PAPER, linestyle="", label="members"),
         ]
-        handles.append(Line2D([], [], color=GREY, marker="o", linestyle="", label="non-members"))
-        handles.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label="members"))
         drawing.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
         sns.despine(drawing)
         return drawing

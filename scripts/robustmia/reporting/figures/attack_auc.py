@@ -27,15 +27,17 @@ class AttackAUC(Figure):
         import numpy as np
         import pandas as pd
         import seaborn as sns
+        from matplotlib.ticker import MaxNLocator
 
-        from robustmia.reporting.figures.style import grid, rotate_run_names
+        from robustmia.reporting.figures.style import PAPER, grid, on_map, rotate_run_names
 
         table, runs = data.table, data.runs
         table = table[(table.strategy != "correctness") & (table.signal != "own_verified")]
         order = pd.MultiIndex.from_frame(table[["signal", "strategy"]].drop_duplicates())
-        areas = table.groupby(["signal", "strategy", "run"]).auc.mean().unstack("run").loc[order, list(runs)]
+        areas = 100 * table.groupby(["signal", "strategy", "run"]).auc.mean().unstack("run").loc[order, list(runs)]
+        reach = max(2.0, float(np.abs(areas.to_numpy() - 50).max()))
         drawing, axes = grid(1, 1, self)
-        drawing.set_figheight(min(self.height, 1.6 + 0.17 * len(areas)))
+        drawing.set_figheight(min(self.height, 1.6 + 0.19 * len(areas)))
         axis = axes[0, 0]
         labels = [
             f"{symbol(name) if name.startswith('I_') else spaced(name)}, {signal}" for signal, name in areas.index
@@ -44,14 +46,17 @@ class AttackAUC(Figure):
             areas.set_axis(labels).set_axis([spaced(run) for run in runs], axis=1),
             ax=axis,
             annot=True,
-            fmt=".2f",
-            annot_kws={"size": self.font_size - 2.5},
-            cmap="OrRd",
-            vmin=min(0.48, float(areas.to_numpy().min())),
-            cbar_kws={"label": "AUC", "shrink": 0.5},
+            fmt=".0f",
+            annot_kws={"size": self.font_size - 1.0},
+            cmap="RdBu_r",
+            vmin=50 - reach,
+            vmax=50 + reach,
+            cbar_kws={"label": "AUC (%), chance: 50", "shrink": 0.5, "ticks": MaxNLocator(5, integer=True)},
         )
+        for text, area in zip(axis.texts, areas.to_numpy().flat, strict=True):
+            text.set_color(on_map((area - 50) / reach))
         for boundary in np.flatnonzero(np.diff(areas.index.get_level_values("signal").factorize()[0])) + 1:
-            axis.axhline(boundary, color="white", linewidth=2.0)
+            axis.axhline(boundary, color=PAPER, linewidth=2.0)
         axis.set(xlabel="", ylabel="")
         rotate_run_names(axis)
         return drawing

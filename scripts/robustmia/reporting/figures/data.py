@@ -41,6 +41,12 @@ class FigureData:
         """Names of the runs, that which leaks most first."""
         return self.conclusions.run.tolist()
 
+    @property
+    def natural(self) -> str | None:
+        """The run that the others are compared with: the first one that is trained naturally."""
+        trained = set(self.table.run[self.table.method == "natural"])
+        return next((run for run in self.runs if run in trained), None)
+
     @cached_property
     def records(self) -> Records:
         """All records, for a figure that shows images."""

@@ -28,17 +28,17 @@ class Published(Figure):
         from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
-        from robustmia.reporting.figures.style import GREY, colors_of, grid, markers
+        from robustmia.reporting.figures.style import GREY, PAPER, colors_of, grid, markers
 
         table = data.table
+        colors, shapes = colors_of(data.runs, self), dict(zip(data.runs, markers(), strict=False))
         runs = list(dict.fromkeys(table.run))
-        colors, shapes = colors_of(runs, self), dict(zip(runs, markers(), strict=False))
         drawing, axes = grid(1, 1, self)
         axis = axes[0, 0]
         for row in table.to_dict("records"):
             color, x, y = colors[row["run"]], 100 * row["published"], 100 * row["mean"]
             axis.vlines(x, 100 * row["low"], 100 * row["high"], color=color, linewidth=1.0, alpha=0.7)
-            face = color if row["inputs"] == "adversarial" else "white"
+            face = color if row["inputs"] == "adversarial" else PAPER
             axis.plot(x, y, shapes[row["run"]], color=color, markerfacecolor=face, zorder=3)
         low = min(axis.get_xlim()[0], axis.get_ylim()[0], 100 * table.chance.min() - 0.5)
         high = max(axis.get_xlim()[1], axis.get_ylim()[1])
@@ -53,11 +53,11 @@ class Published(Figure):
         ]
         handles += [
             Line2D([], [], color=GREY, marker="o", linestyle="", markerfacecolor=face, label=SIGNAL_TITLES[inputs])
-            for inputs, face in (("benign", "white"), ("adversarial", GREY))
+            for inputs, face in (("benign", PAPER), ("adversarial", GREY))
         ]
         handles += [
             Line2D([], [], color=GREY, linewidth=0.8, label="equal"),
-            Line2D([], [], color=GREY, linewidth=0.8, linestyle=":", label="uninformative scores"),
+            Line2D([], [], color=GREY, linewidth=0.8, linestyle=":", label="chance, oracle"),
         ]
         drawing.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
         sns.despine(drawing)

@@ -31,30 +31,38 @@ class RiskAgreement(Figure):
         import pandas as pd
         import seaborn as sns
 
-        from robustmia.reporting.figures.style import grid, rotate_run_names
+        from robustmia.reporting.figures.style import grid, on_map, rotate_run_names
 
-        table, runs = data.table, data.runs
-        correlation = pd.DataFrame(np.nan, index=list(runs), columns=list(runs))
-        text = pd.DataFrame("", index=list(runs), columns=list(runs))
-        for (run_a, run_b), rows in table.groupby(["run_a", "run_b"]):
-            mean, baseline = rows.spearman.mean(), rows.nonmember_spearman.mean()
-            for one, other in ((run_a, run_b), (run_b, run_a)):
-                correlation.loc[one, other] = mean
-                text.loc[one, other] = f"{mean:.2f}\n({baseline:.2f})"
-        names = [spaced(run) for run in runs]
+        runs = list(data.runs)
+        correlation = pd.DataFrame(np.nan, index=runs, columns=runs)
+        text = pd.DataFrame("", index=runs, columns=runs)
+        for pair, rows in data.table.groupby(["run_a", "run_b"]):
+            other, one = sorted(pair, key=lambda run: runs.index(str(run)))
+            correlation.loc[one, other] = rows.spearman.mean()
+            text.loc[one, other] = f"{_short(rows.spearman.mean())}\n({_short(rows.nonmember_spearman.mean())})"
         drawing, axes = grid(1, 1, self)
+        drawing.set_size_inches(np.maximum(drawing.get_size_inches(), 1.2 + 0.3 * len(runs)))
+        axis, reach = axes[0, 0], np.nanmax(correlation.abs(), initial=0.1)
+        names = [spaced(run) for run in runs]
         sns.heatmap(
             correlation.set_axis(names).set_axis(names, axis=1),
-            ax=axes[0, 0],
+            ax=axis,
             annot=text.to_numpy(),
             fmt="",
-            annot_kws={"size": self.font_size - 3.0},
-            cmap="crest",
-            vmin=min(0.0, float(np.nanmin(correlation, initial=0.0))),
-            vmax=1.0,
-            square=True,
-            cbar_kws={"label": "rank correlation of risks", "shrink": 0.7},
+            annot_kws={"size": self.font_size - 1.5},
+            cmap="RdBu_r",
+            vmin=-reach,
+            vmax=reach,
+            cbar=False,
         )
-        axes[0, 0].tick_params(axis="y", rotation=0)
-        rotate_run_names(axes[0, 0])
+        shown = correlation.to_numpy()[correlation.notna()]
+        for cell, value in zip(axis.texts, shown, strict=True):
+            cell.set_color(on_map(value / reach))
+        axis.tick_params(axis="y", rotation=0)
+        rotate_run_names(axis)
         return drawing
+
+
+def _short(correlation: float) -> str:
+    """Two decimals, without the zero before them."""
+    return f"{correlation:.2f}".replace("0.", ".").replace("-", "−")

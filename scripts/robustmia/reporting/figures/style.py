@@ -38,7 +38,6 @@ NO_DATE: dict[str, dict[str, None]] = {
 }
 DISTANCES = np.arange(5, 26, 5)  # of names from their points, in points
 MARKERS = "osD^vPX*<>"
-DASHES = [(), (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 1, 1, 1, 1, 1), (2, 2), (6, 2)]
 
 
 def style(figure: Figure) -> AbstractContextManager:
@@ -81,11 +80,6 @@ def colors_of(names: Sequence[str], figure: Figure) -> dict[str, tuple[float, fl
 def markers() -> cycle:
     """Marker shapes, over and over."""
     return cycle(MARKERS)
-
-
-def dashes() -> cycle:
-    """Line styles, over and over."""
-    return cycle(DASHES)
 
 
 def draw_to(output: Any, draw: Callable[..., Drawing], *args: Any) -> None:
