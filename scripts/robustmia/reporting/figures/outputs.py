@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from robustmia.reporting.figures.base import Figure
-from robustmia.reporting.figures.style import GREY, colors_of, grid
+from robustmia.reporting.figures.style import GREY, PAPER, colors_of, grid
 from robustmia.reporting.labels import spaced
 from robustmia.reporting.outputs import BOUNDARY
 from robustmia.studies.outputs import LABEL_ONLY
@@ -73,12 +73,12 @@ def _points(axis: Axes, part: pd.DataFrame, outputs: list[str], colors: dict, fi
             axis.hlines(
                 y, 100 * rows.low.astype(float), 100 * rows.high.astype(float), color=color, linewidth=0.7, alpha=0.5
             )
-        axis.plot(x, y, marker, color=color, markersize=4, markerfacecolor=color if filled else "white", linestyle="")
+        axis.plot(x, y, marker, color=color, markersize=4, markerfacecolor=color if filled else PAPER, linestyle="")
 
 
 def _legend(drawing: Drawing, axis: Axes, colors: dict) -> None:
     handles = [axis.plot([], [], "o", color=color, markersize=4)[0] for color in colors.values()]
-    handles += [axis.plot([], [], "o", color=GREY, markerfacecolor=face, markersize=4)[0] for face in ("white", GREY)]
+    handles += [axis.plot([], [], "o", color=GREY, markerfacecolor=face, markersize=4)[0] for face in (PAPER, GREY)]
     handles += [axis.plot([], [], "^", color=GREY, markersize=4)[0]]
     labels = [*(spaced(run) for run in colors), "attacker unaware", "aware of the change", "distance to the boundary"]
     drawing.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from robustmia.reporting.figures.base import Figure
-from robustmia.reporting.figures.style import grid, plain
+from robustmia.reporting.figures.style import grid, on_map, plain
 from robustmia.reporting.labels import spaced, symbol
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ def draw_transfer(table: pd.DataFrame) -> Drawing:
         for (row, column), value in np.ndenumerate(values):
             if np.isnan(value):
                 continue
-            strong = abs(value - 50) > 0.65 * reach
             axis.text(
                 column,
                 row,
@@ -43,7 +42,7 @@ def draw_transfer(table: pd.DataFrame) -> Drawing:
                 ha="center",
                 va="center",
                 fontsize=6.5,
-                color="white" if strong else "black",
+                color=on_map((value - 50) / reach),
             )
         axis.set(xticks=range(len(targets)), yticks=range(len(kinds)), title=_titled(attack))
         axis.set_yticklabels([plain(spaced(kind)) for kind in kinds])
