@@ -1,5 +1,4 @@
 # From images to the tables and figures of Song, Shokri and Mittal (CCS 2019); docs/architecture.md has the picture.
-import os
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from robustmia.config.registry import SIGNALS
 from robustmia.config.studies import check_sources_of_points, read_points
 from robustmia.workflow.code_digest import code_digest, digest
 from robustmia.workflow.paths import TARGET, Paths, filled
+from robustmia.workflow.report_job import ReportJob
 from robustmia.workflow.results_lock import hold_results
 from robustmia.workflow.snakemake_hooks import (
     check_working_folder,
@@ -33,8 +33,7 @@ or_end(check_working_folder, workflow.main_snakefile)
 configfile: DEFAULTS
 
 
-# The script that writes the report names a first page that has the conclusions.
-report: os.environ.get("ROBUSTMIA_FIRST_PAGE", "report/workflow.rst")
+report: "report/workflow.rst"
 
 
 settings = or_end(read_config, config)
@@ -46,6 +45,7 @@ or_end(check_sources_of_points, settings, points)
 targets = Targets(settings, paths, points)
 specs = Specs(targets)
 study_jobs = StudyJobs(targets)
+report_job = ReportJob(specs, study_jobs)
 failures = install_hooks(workflow)
 results_lock = FileLock(paths.lock)
 

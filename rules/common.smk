@@ -32,6 +32,12 @@ def expanded(pattern, **names):
     return lambda wildcards: targets.expand(pattern, **dict(wildcards.items()) | names)
 
 
+# A change of a caption writes the reports again.
+CAPTIONS = digest(
+    *(path.read_text() for path in sorted(Path(workflow.basedir).glob("report/*.rst")))
+)
+
+
 # What tables and figures are made from, step by step. They ask for all of it, not for the last step alone: what a failed job
 # removed is then made again, whichever target it failed under, and nothing older passes as up to date.
 STEPS = [

@@ -1,27 +1,40 @@
-# One HTML file of the tables and figures, with what they show and how they came about. Its first page has the conclusions.
+# One HTML page of the answer, the tables and the figures, which needs no other file.
 rule report:
     input:
         rules.tables.input,
         FIGURES,
         STUDIES,
-        conclusions=targets.expand(paths.table, table="conclusions"),
+        pages=report_job.inputs(),
     output:
         html=paths.report,
         config=paths.report_config,
-        page=paths.report_page,
     log:
         paths.log("report"),
     localrule: True
     conda:
         "../envs/report.yaml"
     params:
+        spec=report_job.spec(),
         config=config,
         code=code_of("report"),
-        captions=digest(
-            *(
-                path.read_text()
-                for path in sorted(Path(workflow.basedir).glob("report/*.rst"))
-            )
-        ),
+        captions=CAPTIONS,
     script:
         "../scripts/report.py"
+
+
+# Snakemake's own report: which job made which file, from what, when and with which code.
+rule provenance:
+    input:
+        rules.report.output,
+    output:
+        html=paths.provenance,
+    log:
+        paths.log("provenance"),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code_of("provenance"),
+        captions=CAPTIONS,
+    script:
+        "../scripts/provenance.py"

@@ -90,11 +90,11 @@ def shadow(finished_run: Callable[[str, Prepare], Workflow]) -> Workflow:
 
 @pytest.fixture(scope="session")
 def studied(finished_run: Callable[[str, Prepare], Workflow]) -> Workflow:
-    """The studies of `studies.yaml`."""
+    """The studies of `studies.yaml`, with the report."""
 
     def prepare(folder: Path) -> tuple[str, ...]:
         shutil.copy2(ROOT / "tests" / "whole" / STUDIES[-1], folder)
-        return STUDIES
+        return STUDIES[0], "report", *STUDIES[1:]
 
     return finished_run("studied", prepare)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from robustmia.reporting.labels import spaced
+from robustmia.reporting.labels import attack_in_words
+from robustmia.reporting.tables import rows_of
 
-FIRST_PAGE_COLUMNS = ["run", "strongest attack", "balanced accuracy (95 % CI)", "difference from natural", "p (Holm)"]
 MANY_SEEDS = 100  # above which a difference is said to be too small to be shown
 
 
@@ -18,10 +18,10 @@ def conclusions_table(comparison: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "run": ordered.run,
-            "strongest attack": [_attack(name) for name in ordered.strongest],
-            "balanced accuracy (95 % CI)": [_accuracy(row) for row in _rows(ordered)],
+            "strongest attack": [attack_in_words(name) for name in ordered.strongest],
+            "balanced accuracy (95 % CI)": [_accuracy(row) for row in rows_of(ordered)],
             "sd over seeds": ["" if pd.isna(sd) else f"{100 * sd:.1f}" for sd in ordered.accuracy_sd],
-            "difference from natural": [_difference(row) for row in _rows(ordered)],
+            "difference from natural": [_difference(row) for row in rows_of(ordered)],
             "p (Holm)": ["" if pd.isna(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001" for p in ordered.p_holm],
             "seeds needed": ["" if pd.isna(seeds) else f"{int(seeds)}" for seeds in ordered.seeds_needed],
         }
@@ -81,7 +81,7 @@ def _power(rest: pd.DataFrame, seeds: int) -> str:
     within_reach = rest[rest.seeds_needed <= MANY_SEEDS]
     if not len(within_reach):
         return f"They are so small, beside the spread over seeds, that even {MANY_SEEDS} seeds would hardly show them."
-    needed = ", ".join(f"{int(row['seeds_needed'])} for {row['run']}" for row in _rows(within_reach))
+    needed = ", ".join(f"{int(row['seeds_needed'])} for {row['run']}" for row in rows_of(within_reach))
     others = "" if len(within_reach) == len(rest) else f", and over {MANY_SEEDS} for the others"
     return (
         f"With {seeds} seeds this is no evidence that there is none: if the differences and their spread over seeds are as estimated, about "
@@ -109,38 +109,17 @@ def _method(comparison: pd.DataFrame) -> str:
     return " ".join(said)
 
 
-def first_page(introduction: str, comparisons: list[pd.DataFrame]) -> str:
-    """The report's first page in reStructuredText: an introduction, then the conclusions for each data set."""
-    parts = [introduction.rstrip()]
-    for comparison in comparisons:
-        dataset = str(comparison.dataset.iloc[0])
-        table = conclusions_table(comparison)[FIRST_PAGE_COLUMNS].to_markdown(
-            index=False, disable_numparse=True, tablefmt="rst"
-        )
-        parts += [f"{dataset}\n{'-' * len(dataset)}", *conclusions_text(comparison), table]
-    return "\n\n".join(parts) + "\n"
-
-
 def _verb(rows: pd.DataFrame) -> str:
     return "leaks" if len(rows) == 1 else "leak"
 
 
 def _names(rows: pd.DataFrame, differences: bool = False) -> str:
-    names = [f"{row['run']} ({100 * row['difference']:+.1f})" if differences else row["run"] for row in _rows(rows)]
+    names = [f"{row['run']} ({100 * row['difference']:+.1f})" if differences else row["run"] for row in rows_of(rows)]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _differences(rows: pd.DataFrame) -> str:
-    return ", ".join(f"{100 * row['difference']:+.1f} ({row['run']})" for row in _rows(rows))
-
-
-def _attack(name: str) -> str:
-    signal, strategy, rule = name.split("/")
-    return f"{spaced(strategy)} on {spaced(signal)}, {spaced(rule)}"
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    return ", ".join(f"{100 * row['difference']:+.1f} ({row['run']})" for row in rows_of(rows))
 
 
 def _accuracy(row: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from robustmia.reporting.studies import rows_of
+from robustmia.reporting.tables import rows_of
 from robustmia.studies.explanation import ENOUGH_STUDIES
 from robustmia.studies.sweep import MARGIN
 

@@ -16,3 +16,9 @@ def symbol(strategy: str) -> str:
 def spaced(name: str) -> str:
     """A name of the configuration as words."""
     return name.replace("_", " ")
+
+
+def attack_in_words(name: str) -> str:
+    """An attack `signal/strategy` or `signal/strategy/rule` as words, such as `I A on adversarial, split`."""
+    signal, strategy, *rule = name.split("/")
+    return ", ".join([f"{spaced(strategy)} on {spaced(signal)}", *map(spaced, rule)])

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from robustmia.files.tables import read_table
-from robustmia.reporting.studies import rows_of
+from robustmia.reporting.tables import rows_of
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 PREFIXES = {"benign": "", "adversarial": "adv_"}

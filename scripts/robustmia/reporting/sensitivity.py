@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from robustmia.reporting.labels import spaced
-from robustmia.reporting.studies import rows_of
+from robustmia.reporting.tables import rows_of
 
 
 def sensitivity_text_table(summary: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 from robustmia.inference.over_seeds import SEEDS_OF_A_TEST
 from robustmia.inference.settings import LEVEL
 from robustmia.reporting.labels import spaced
+from robustmia.reporting.tables import rows_of
 from robustmia.studies.sweep import PRIVACY, STRONGEST, have_other_members
 
 OF_THE_TABLE = {
@@ -169,8 +170,3 @@ def _change(row: dict[str, Any], name: str) -> str:
         return ""
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return f"{100 * row[name]:+.1f}" + ("" if pd.isna(low) else f" ({100 * low:+.1f} to {100 * high:+.1f})")
-
-
-def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table, each by its columns."""
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

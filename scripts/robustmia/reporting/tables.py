@@ -31,6 +31,11 @@ def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
     return pd.concat([read_table(path).astype(object) for path in paths], ignore_index=True)
 
 
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, each by its columns."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
 def paper_table(robustness: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
     """A row for each run: its accuracies, then each strategy under each threshold rule.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from robustmia.reporting.labels import spaced
-from robustmia.reporting.studies import rows_of
+from robustmia.reporting.tables import rows_of
 
 
 def transfer_text_table(table: pd.DataFrame) -> pd.DataFrame:

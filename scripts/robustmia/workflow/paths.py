@@ -58,8 +58,8 @@ class Paths:
         self.left_out_records, self.retrained = f"{study}/records.csv", f"{study}/{{run}}/{{kind}}_batch{{batch}}.npz"
         self.explanation = f"{results}/studies/{{name}}"
         self.boundary = f"{study}/{{run}}/boundary_seed{{seed}}.npz"
-        self.report, self.report_page, self.report_config = (
-            f"{results}/{name}" for name in ("report.html", "report.rst", "config.yaml")
+        self.report, self.provenance, self.report_config = (
+            f"{results}/{name}" for name in ("report.html", "provenance.html", "config.yaml")
         )
 
         self.audit_records, self.audit_signals = f"{audit}/dataset.npz", f"{audit}/signals"

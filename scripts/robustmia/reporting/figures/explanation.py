@@ -12,7 +12,7 @@ from robustmia.reporting.explanation import TITLES
 from robustmia.reporting.figures.base import Figure
 from robustmia.reporting.figures.style import GREY, colors_of, grid, markers
 from robustmia.reporting.labels import spaced
-from robustmia.reporting.studies import rows_of
+from robustmia.reporting.tables import rows_of
 from robustmia.studies.sweep import MARGIN
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from robustmia.reporting.figures.base import Figure
 from robustmia.reporting.figures.style import GREY, colors_of, grid, markers, plain
 from robustmia.reporting.labels import spaced
-from robustmia.reporting.studies import pareto_front, rows_of, trade_offs, written
+from robustmia.reporting.studies import pareto_front, trade_offs, written
+from robustmia.reporting.tables import rows_of
 from robustmia.studies.sweep import STRONGEST
 
 if TYPE_CHECKING:
