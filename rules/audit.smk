@@ -64,6 +64,10 @@ rule audit_infer:
         robustness=paths.audit_robustness,
         records=paths.audit_scores,
         report=paths.audit_report,
+        strongest=filled(paths.audit_table, table="strongest"),
+        roc=filled(paths.audit_table, table="roc"),
+        loss_histogram=filled(paths.audit_table, table="loss_histogram"),
+        margin_histogram=filled(paths.audit_table, table="margin_histogram"),
         spec=paths.audit_spec,
     log:
         paths.log("audit/{audit}_infer"),
@@ -77,8 +81,40 @@ rule audit_infer:
         "../scripts/audit_infer.py"
 
 
+rule audit_page:
+    input:
+        signals=paths.audit_signals,
+        records=lambda wildcards: (
+            [paths.audit_records]
+            if wildcards.audit in targets.checkpoint_audits
+            else []
+        ),
+        membership_inference=paths.audit_membership,
+        robustness=paths.audit_robustness,
+        records_table=paths.audit_scores,
+        strongest=filled(paths.audit_table, table="strongest"),
+        roc=filled(paths.audit_table, table="roc"),
+        loss_histogram=filled(paths.audit_table, table="loss_histogram"),
+        margin_histogram=filled(paths.audit_table, table="margin_histogram"),
+    output:
+        page=paths.audit_page,
+        figures=directory(paths.audit_figures),
+    log:
+        paths.log("audit/{audit}_page"),
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    params:
+        spec=by_wildcards(specs.audit_page),
+        code=code_of("audit_page", specs.audit_page),
+        templates=TEMPLATES,
+    script:
+        "../scripts/audit_page.py"
+
+
 rule audit:
     input:
         expand(paths.audit_records, audit=targets.checkpoint_audits),
         expand(paths.audit_signals, audit=targets.audits()),
         expand(paths.audit_report, audit=targets.audits()),
+        expand(paths.audit_page, audit=targets.audits()),

@@ -32,10 +32,18 @@ def expanded(pattern, **names):
     return lambda wildcards: targets.expand(pattern, **dict(wildcards.items()) | names)
 
 
-# A change of a caption writes the reports again.
-CAPTIONS = digest(
-    *(path.read_text() for path in sorted(Path(workflow.basedir).glob("report/*.rst")))
-)
+def texts_in(folder, *patterns):
+    """A digest of the texts that a job reads beside its code: if one changes, it runs again."""
+    files = (
+        path
+        for pattern in patterns
+        for path in (Path(workflow.basedir) / folder).glob(pattern)
+    )
+    return digest(*(path.read_text() for path in sorted(files)))
+
+
+CAPTIONS = texts_in("report", "*.rst")
+TEMPLATES = texts_in("scripts/robustmia/reporting/page", "*.j2", "*.css", "*.js")
 
 
 # What tables and figures are made from, step by step. They ask for all of it, not for the last step alone: what a failed job

@@ -18,6 +18,7 @@ rule report:
         config=config,
         code=code_of("report"),
         captions=CAPTIONS,
+        templates=TEMPLATES,
     script:
         "../scripts/report.py"
 

@@ -19,4 +19,7 @@ with job(snakemake):
     write_table(tables.membership_inference, snakemake.output.membership_inference)
     write_table(tables.robustness, snakemake.output.robustness)
     write_table(tables.records, snakemake.output.records)
+    write_table(tables.strongest.to_frame().T, snakemake.output.strongest)
+    for name, table in tables.curves.items():
+        write_table(table, snakemake.output[name])
     write_text(snakemake.output.report, audit_report(audit_subject(spec), audited.notes, tables))

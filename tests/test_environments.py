@@ -39,7 +39,7 @@ CHOSEN = {
     **dict.fromkeys(("train", "shadow_train"), TRAINING),
     **dict.fromkeys(("signals", "shadow_signals", "audit_checkpoint"), (NETWORKS, SIGNALS)),
     **dict.fromkeys(("infer", "audit_infer"), (STRATEGIES, COLUMNS)),
-    "figure": (FIGURES,),
+    **dict.fromkeys(("figure", "audit_page"), (FIGURES,)),
 }
 """What a spec may choose of, by script: every entry counts."""
 SURROUNDINGS = "robustmia.workflow"

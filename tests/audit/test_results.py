@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers import AUDITED, checkpoint
+from robustmia.audit.page import Audit, attacks, audit_page, image_of, most_certain
 from robustmia.audit.results import audit_report, audit_subject, audit_tables
 from robustmia.audit.signal_files import CONTENTS, AuditedSignals
 from robustmia.config.registry import COLUMNS, STRATEGIES
@@ -131,3 +135,34 @@ def test_damaged_contents_are_named(tmp_path):
     with pytest.raises(DamagedError) as caught:
         AuditedSignals.load(tmp_path)
     assert caught.value.path == str(tmp_path / CONTENTS)
+
+
+def test_the_members_that_the_strongest_attack_finds_most_surely_are_shown():
+    found = tables(signals())
+    about = {"name": "theirs", "subject": ["weights: w"], "notes": NOTES, "records": None}
+    named = {"membership": found.membership_inference, "robustness": found.robustness, "by_record": found.records}
+    audit = Audit(**about, **named, strongest=found.strongest)
+    shown = most_certain(audit)
+    signal, strategy, _ = found.strongest.strongest.split("/")
+    members = found.records[found.records.member].set_index("name")[f"score_{signal}_{strategy}"]
+    assert len(shown) == 12
+    assert members[[record.name for record in shown]].min() >= members.drop([record.name for record in shown]).max()
+    page = audit_page(audit, [])
+    assert f"{100 * found.strongest.accuracy:.1f} % (95 %" in page
+    assert NOTES[0] in page
+
+
+def test_attacks_are_listed_from_the_strongest_honest_one_and_oracles_last():
+    rows = attacks(tables(signals()).membership_inference)
+    rules = [row["threshold"].text for row in rows]
+    assert "oracle" not in rules[: rules.index("oracle")]
+    assert set(rules[rules.index("oracle") :]) == {"oracle"}
+    honest = [row["accuracy"].value for row in rows[: rules.index("oracle")]]
+    assert honest == sorted(honest, reverse=True)
+
+
+def test_an_image_of_a_page_is_a_png_that_is_not_too_large():
+    uri = image_of(np.full((3, 200, 100), 7, np.uint8))
+    picture = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
+    assert picture.size == (48, 96)
+    assert picture.getpixel((0, 0)) == (7, 7, 7)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from robustmia.files.signals import SignalProbabilities
 from synthetic import Bounded, evaluated, leaking_signal
 
 
@@ -27,6 +29,17 @@ def test_a_curve_begins_where_the_non_members_resolve_it_and_is_no_more_certain_
 def test_the_loss_histogram_counts_every_record_once():
     table = evaluated({"benign": leaking_signal(150, 120, 0)})[0].loss_histogram
     assert table.groupby("membership").records.sum().to_dict() == {"member": 150, "nonmember": 120}
+
+
+def test_the_losses_of_probabilities_are_those_of_their_logits():
+    one = leaking_signal(150, 120, 0)
+    softmax = [
+        np.exp(side - np.logaddexp.reduce(side.astype(float), axis=1, keepdims=True))
+        for side in (one.members, one.nonmembers)
+    ]
+    probabilities = SignalProbabilities(*softmax, one.member_labels, one.nonmember_labels, np.array(True))
+    both = [evaluated({"benign": signal})[0].loss_histogram for signal in (one, probabilities)]
+    pd.testing.assert_frame_equal(*both)
 
 
 def test_the_margin_histogram_counts_every_record_once_and_splits_at_0():

@@ -71,8 +71,8 @@ def finished_run(
 
 @pytest.fixture(scope="session")
 def smoke(finished_run: Callable[[str, Prepare], Workflow]) -> Workflow:
-    """The smoke configuration."""
-    return finished_run("smoke", lambda _: SMOKE)
+    """The smoke configuration, and Snakemake's own report of it."""
+    return finished_run("smoke", lambda _: ("all", "provenance", *SMOKE))
 
 
 @pytest.fixture(scope="session")

@@ -72,3 +72,17 @@ def test_it_says_how_it_was_made(smoke):
     page = report_of(smoke).read_text()
     for words in ("git revision", "torch 2.", "Wall times", "training (s)", "Settings of the data set", "steps: 3"):
         assert words in page
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_audit_has_a_page_with_its_figures_and_members(audited, size, tmp_path):
+    for name, images in (("their_predictions", 0), ("their_checkpoint", 12)):
+        page = audited.folder / "results" / "audit" / name / "report.html"
+        found = look_at(page, tmp_path, *SIZES[size])
+        assert found["errors"] == found["empty"] == found["cut"] == found["broken"] == found["external"] == []
+        assert found["wide"] <= 0
+        assert found["svgs"] == (3 if images else 2)  # verified margins of the checkpoint alone
+        assert page.read_text().count("data:image/png;base64") >= images
+        assert [file for file in found["files"] if not (page.parent / file).is_file()] == []
+        values = [float(value) for value in found["orders"]["accuracy"][0][0]]
+        assert values == sorted(values, reverse=found["orders"]["accuracy"][0][1] == "descending")

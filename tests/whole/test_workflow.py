@@ -20,6 +20,7 @@ from helpers import ROOT, SHADOW_RUNS, SMOKE, Workflow, theirs
 from robustmia.config.registry import COLUMNS, FIGURES, METHODS, NETWORKS, SIGNALS, SOURCES, STRATEGIES
 from robustmia.studies.settings import OF_OUTPUTS, TRANSFERRED
 from robustmia.workflow.code_digest import used_modules
+from robustmia.workflow.specs import AUDIT_FIGURES
 
 RUNS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp")
 OWN_VERIFIER = {"duality": "dual", "abstract_interpretation": "interval", "ibp": "interval"}
@@ -465,7 +466,9 @@ def test_audits_run_through_the_workflow(audited):
     arrays = theirs()
     arrays["output_train_benign"] = arrays["output_train_benign"][::-1]
     np.savez(audited.folder / "p.npz", **arrays)
-    assert {job[0] for job in audited.planned("audit", *AUDIT)} == {"audit_predictions", "audit_infer", "audit"}
+    assert {job[0] for job in audited.planned("audit", *AUDIT)} == {
+        *("audit_predictions", "audit_infer", "audit_page", "audit"),
+    }
     (audited.folder / "weights.safetensors").rename(audited.folder / "away")
     done = audited.run("audit", *AUDIT)
     assert done.returncode
@@ -501,6 +504,7 @@ def test_the_digest_of_each_script_covers_what_it_imports(smoke, shadow, audited
         "audit_infer": [*modules_of["strategy"], *modules_of["column"]],
         "audit_checkpoint": [*modules_of["signal"], *networks],
         "figure": figures,
+        "audit_page": [FIGURES[name].partition(":")[0] for name in AUDIT_FIGURES],
         "boundary": networks,
         "retrain": [
             *(METHODS[run].partition(":")[0] for run in ("natural", "pgd")),

@@ -16,6 +16,8 @@ from robustmia.inference.record_risk import record_table
 from robustmia.reporting.labels import spaced
 from robustmia.settings import NORM_NAMES
 
+CURVES = ("roc", "loss_histogram", "margin_histogram")
+
 
 @dataclass(frozen=True)
 class AuditTables:
@@ -29,6 +31,8 @@ class AuditTables:
     """A row for each record, with its score under each attack."""
     strongest: pd.Series
     """The strongest honest attack, as a row of `compare`."""
+    curves: dict[str, pd.DataFrame]
+    """`roc`, `loss_histogram` and `margin_histogram`, with the columns of the main tables; without rows where there is no such signal."""
 
 
 def audit_tables(
@@ -57,7 +61,8 @@ def audit_tables(
     )
     strongest = compare({str(identity["run"]): RunSummary.of("audited", [records], count)}).iloc[0]
     by_record = record_table(records, None, names).assign(record=audited.rows)
-    return AuditTables(results.membership_inference, results.robustness, by_record, strongest)
+    curves = {name: getattr(results, name) for name in CURVES}
+    return AuditTables(results.membership_inference, results.robustness, by_record, strongest, curves)
 
 
 def audit_subject(spec: dict) -> list[str]:
@@ -84,18 +89,14 @@ def audit_report(about: list[str], notes: list[str], tables: AuditTables) -> str
     accuracies = robustness.dropna(axis=1, how="all").drop(
         columns=["dataset", "run", "method", "seed"], errors="ignore"
     )
-    signal, strategy, rule = map(spaced, strongest.strongest.split("/"))
+    answer, how = strongest_in_words(strongest)
     lines = [
         f"# Audit of {strongest.run}",
         "",
         *(f"- {line}" for line in about),
         f"- {first.members} members, {first.nonmembers} non-members",
         "",
-        f"**The strongest honest attack has a balanced accuracy of {100 * strongest.accuracy:.1f} %** (95 % confidence interval "
-        f"{100 * strongest.accuracy_low:.1f} to {100 * strongest.accuracy_high:.1f} %; chance: 50 %). It is chosen on "
-        f"one half of the records and measured on the other half; most often it is {strategy} on the {signal} signal with the {rule} "
-        "threshold rule. Every interval here is for this one model and other records like these: a model that is trained again in the same way "
-        "may reveal more or less.",
+        f"**{answer}** {how}",
         "",
         "## Accuracies of the model",
         "",
@@ -105,17 +106,35 @@ def audit_report(about: list[str], notes: list[str], tables: AuditTables) -> str
         "",
         _percent(membership[COLUMNS], COLUMNS[3:]).to_markdown(index=False, disable_numparse=True),
         "",
-        "Percent. The oracle rule, which is that of Song et al. (2019), chooses its threshold on the evaluated records themselves, so that "
-        "chance is above 50 %, and has no interval; split chooses on one half of the records and is applied to the "
-        "other half, split by class does so for each class. True positive rates at a low false positive rate are empty where the "
-        "non-members are too few to resolve it. Attacks with shadow models (LiRA, RMIA, privacy risk score, joint) need models "
-        "trained like this one, and are not part of an audit.",
+        RULES_IN_WORDS,
         *(["", "## Notes", ""] if notes else []),
         *(f"- {note}" for note in notes),
     ]
     return "\n".join(lines) + "\n"
 
 
+def strongest_in_words(strongest: pd.Series) -> tuple[str, str]:
+    """How much the strongest honest attack finds out, and how that was found."""
+    signal, strategy, rule = map(spaced, strongest.strongest.split("/"))
+    answer = (
+        f"The strongest honest attack has a balanced accuracy of {100 * strongest.accuracy:.1f} % (95 % confidence interval "
+        f"{100 * strongest.accuracy_low:.1f} to {100 * strongest.accuracy_high:.1f} %; chance: 50 %)."
+    )
+    how = (
+        f"It is chosen on one half of the records and measured on the other half; most often it is {strategy} on the {signal} signal with the {rule} "
+        "threshold rule. Every interval here is for this one model and other records like these: a model that is trained again in the same way "
+        "may reveal more or less."
+    )
+    return answer, how
+
+
+RULES_IN_WORDS = (
+    "Percent. The oracle rule, which is that of Song et al. (2019), chooses its threshold on the evaluated records themselves, so that "
+    "chance is above 50 %, and has no interval; split chooses on one half of the records and is applied to the "
+    "other half, split by class does so for each class. True positive rates at a low false positive rate are empty where the "
+    "non-members are too few to resolve it. Attacks with shadow models (LiRA, RMIA, privacy risk score, joint) need models "
+    "trained like this one, and are not part of an audit."
+)
 COLUMNS = [
     *("signal", "strategy", "threshold_rule", "accuracy", "accuracy_low", "accuracy_high", "chance_accuracy", "auc"),
     *("tpr_at_1pct_fpr", "tpr_at_0.1pct_fpr"),

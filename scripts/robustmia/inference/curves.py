@@ -7,7 +7,7 @@ import pandas as pd
 
 from robustmia.files.signals import SignalLogits
 from robustmia.inference.attack_scores import AttackScores
-from robustmia.inference.scores import cross_entropy, log_odds
+from robustmia.inference.scores import cross_entropy
 
 ROC_GRID = np.geomspace(1e-5, 1.0, 251)
 LOSS_BINS = np.concatenate([[0.0], np.geomspace(1e-16, 1e2, 55), [np.inf]])
@@ -22,11 +22,11 @@ def roc_table(result: AttackScores) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def loss_histogram(signal: SignalLogits) -> pd.DataFrame:
-    """Counts of cross-entropy losses (in nats) in fixed bins, log-spaced, for members and non-members."""
-    parts = []
-    for side, logits, labels in _sides(signal):
-        counts, edges = np.histogram(cross_entropy(log_odds(logits, labels)), LOSS_BINS)
+def loss_histogram(result: AttackScores) -> pd.DataFrame:
+    """Counts of cross-entropy losses (in nats) in fixed bins, log-spaced, for members and non-members; the scores are log odds."""
+    parts, is_member = [], result.records.is_member
+    for side, scores in (("member", result.scores[is_member]), ("nonmember", result.scores[~is_member])):
+        counts, edges = np.histogram(cross_entropy(scores), LOSS_BINS)
         columns = {"membership": side, "loss_nats_low": edges[:-1], "loss_nats_high": edges[1:], "records": counts}
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts)

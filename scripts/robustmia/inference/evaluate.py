@@ -84,7 +84,7 @@ def evaluate(
         robustness=identified(identity, robustness_table(signals)),
         roc=identified(identity, _joined([_named(result, roc_table(result)) for result in paper])),
         loss_histogram=identified(
-            identity, _joined([loss_histogram(signals[result.signal]).assign(signal=result.signal) for result in paper])
+            identity, _joined([loss_histogram(result).assign(signal=result.signal) for result in paper])
         ),
         verification=identified(identity, verification_table(verified, own_verifier)),
         margin_histogram=identified(identity, margin_histogram(verified)),

@@ -63,6 +63,9 @@ class Paths:
         )
 
         self.audit_records, self.audit_signals = f"{audit}/dataset.npz", f"{audit}/signals"
+        self.audit_table, self.audit_page, self.audit_figures = (
+            f"{audit}/{name}" for name in ("{table}.csv", "report.html", "figures")
+        )
         self.audit_membership, self.audit_robustness, self.audit_scores, self.audit_report, self.audit_spec = (
             f"{audit}/{name}"
             for name in ("membership_inference.csv", "robustness.csv", "records.csv", "report.md", "spec.json")

@@ -11,6 +11,7 @@ from robustmia.workflow.targets import Targets
 from robustmia.workflow.variants import Variant, in_verified_ball, inference
 
 Spec = dict[str, Any]
+AUDIT_FIGURES = ("roc", "loss_distribution", "margin_distribution")
 
 
 class Specs:
@@ -116,6 +117,11 @@ class Specs:
         is_checkpoint = audit in self.targets.checkpoint_audits
         plain = self.targets.checkpoint_audit(audit).as_spec() if is_checkpoint else settings.model_dump(mode="json")
         return {"audit": audit, "settings": plain}
+
+    def audit_page(self, audit: str) -> Spec:
+        """What is shown beside the results: the subject, and how figures look."""
+        figures = {name: chosen(getattr(self.config.figures, name)) for name in AUDIT_FIGURES}
+        return {"subject": self.audit_infer(audit), "figures": figures}
 
     def audit_fetch(self, audit: str) -> Spec:
         return {"source": chosen(self.targets.checkpoint_audit(audit).dataset)}

@@ -17,6 +17,7 @@ from docutils.core import publish_parts
 
 from robustmia.errors import UserError, first_line
 from robustmia.reporting.page.drawings import inline
+from robustmia.reporting.page.leaderboard import Row
 
 TEMPLATES = Path(__file__).parent
 STAGES = {"train": "training", "signals": "signals"}
@@ -51,6 +52,17 @@ class TablePage:
 
 
 @dataclass(frozen=True)
+class RecordShown:
+    """A record on a page."""
+
+    name: str
+    label: str
+    score: str
+    image: str | None
+    """A data URI; None: there are no images."""
+
+
+@dataclass(frozen=True)
 class Section:
     """What a page says about one data set, one study or one audit."""
 
@@ -63,11 +75,15 @@ class Section:
     """The answer, in words."""
     first: Drawing | None = None
     """The figure that shows the answer."""
-    leaderboard: list[dict[str, Any]] = field(default_factory=list)
-    """Of `leaderboard`."""
+    leaderboard: list[Row] = field(default_factory=list)
+    """A sortable table; the first column names its rows."""
+    leaderboard_title: str = "Every run"
     tables: dict[str, TablePage] = field(default_factory=dict)
     """By title."""
     drawings: list[Drawing] = field(default_factory=list)
+    records: list[RecordShown] = field(default_factory=list)
+    """Some of the members."""
+    records_title: str = ""
     runs: dict[str, str] = field(default_factory=dict)
     """Settings of each run, as YAML, where they are not those of the data set."""
     settings: str = ""
@@ -170,7 +186,7 @@ def render_page(title: str, question: str, sections: list[Section], **about: Any
         title: of the window.
         question: what it answers.
         sections: in their order.
-        about: what the template takes beside: `introduction`, `leaderboard_note`, `made` (by key, how it was made) and `footer` (HTML).
+        about: what the template takes beside: `introduction`, `leaderboard_note`, `made_title`, `made` (by key, how it was made) and `footer` (HTML).
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),

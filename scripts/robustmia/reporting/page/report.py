@@ -52,6 +52,7 @@ def report_page(spec: dict[str, Any], config: dict[str, Any], captions: dict[str
         sections,
         introduction=INTRODUCTION,
         leaderboard_note=LEADERBOARD_NOTE,
+        made_title="How it was made",
         made=made | provenance(models),
         footer=[
             'The whole configuration is in <a href="config.yaml">config.yaml</a>, and each result has its settings, seconds and versions beside it in a <code>spec.json</code>. '
