@@ -26,7 +26,8 @@ rule report:
 # Snakemake's own report: which job made which file, from what, when and with which code.
 rule provenance:
     input:
-        rules.report.output,
+        page=paths.report,
+        config=paths.report_config,
     output:
         html=paths.provenance,
     log:
