@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Jobs and tests find the package themselves.
 PACKAGE := PYTHONPATH=scripts python
 
-.PHONY: help setup run test fuzz test-slurm lint format dag docs docs-site lock bench clean
+.PHONY: help setup run plan test fuzz test-slurm lint format dag docs docs-site lock bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,6 +28,10 @@ $(STAMP): requirements.lock
 run: setup  ## the whole pipeline on config.yaml, then the main table
 	@snakemake --cores all
 	@$(PACKAGE) -m robustmia.workflow.summary config.yaml
+
+plan: setup  ## jobs, hours and disk of a configuration, before anything runs: make plan CONFIG=configs/paper/yale_small.yaml
+	@snakemake -n $(if $(CONFIG),--configfile $(CONFIG)) 2>/dev/null
+	@$(PACKAGE) -m robustmia.workflow.plan $(CONFIG)
 
 test: setup  ## every test (ROBUSTMIA_SHARED=/path/to/shared adds those on real data)
 	@pytest -n 2
