@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pkgutil import resolve_name
 
 import pandas as pd
 import pytest
 
-from helpers import refused
+from helpers import ROOT, refused
 from reporting_helpers import over_seeds, robustness_and_membership
+from robustmia.config.registry import FIGURES
 from robustmia.reporting.figures.base import Figure
 from robustmia.reporting.figures.style import PAPER, save, style
 from robustmia.reporting.page.drawings import inline
@@ -140,6 +142,18 @@ def test_a_caption_is_filled_in_and_becomes_html():
     assert "<strong>d</strong>, PGD." in html
     assert html.count("<p>") == 2
     assert "Seeds: 0, 1." in html
+
+
+@pytest.mark.parametrize("name", [*FIGURES])
+def test_every_caption_of_a_figure_is_filled_in_without_a_verified_signal(name):
+    kind = resolve_name(FIGURES[name])
+    spec = {"quotes": {"adversarial": "PGD of 3 steps"} if "adversarial" in kind.quotes else {}, "runs": ["natural"]}
+    template = (ROOT / "report" / f"{name}.rst").read_text()
+    html = caption(template, {"dataset": "digits"}, {"spec": spec | {"shadow_models": 0}}, [0])
+    assert "digits" in html
+    assert ("PGD of 3 steps" in html) == ("adversarial" in kind.quotes)
+    assert "Undefined" not in html
+    assert "None" not in html
 
 
 def test_wall_times_are_of_one_seed(tmp_path):

@@ -109,7 +109,7 @@ def read_drawing(name: str, title: str, svg: str | Path, pdf: str, caption: str)
 
 
 def caption(template: str, wildcards: dict[str, str], params: dict[str, Any], seeds: list[int]) -> str:
-    """A caption in reStructuredText, as Snakemake fills it in for its own report, as HTML.
+    """A caption in reStructuredText, as Snakemake fills it in for its own report, as HTML; what a caption asks for may be absent.
 
     Args:
         template: with `snakemake.wildcards`, `snakemake.params` and `snakemake.config.seeds`.
@@ -118,7 +118,7 @@ def caption(template: str, wildcards: dict[str, str], params: dict[str, Any], se
         seeds: of the configuration.
     """
     snakemake = SimpleNamespace(wildcards=wildcards, params=params, config={"seeds": seeds})
-    text = jinja2.Template(template, undefined=jinja2.StrictUndefined).render(snakemake=snakemake)
+    text = jinja2.Template(template).render(snakemake=snakemake)
     quiet = {"report_level": 5, "raw_enabled": False, "file_insertion_enabled": False}
     return str(publish_parts(text, writer="html5", settings_overrides=quiet)["body"])
 
