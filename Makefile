@@ -30,7 +30,7 @@ run: setup  ## the whole pipeline on config.yaml, then the main table
 	@$(PACKAGE) -m robustmia.workflow.summary config.yaml
 
 plan: setup  ## jobs, hours and disk of a configuration, before anything runs: make plan CONFIG=configs/paper/yale_small.yaml
-	@snakemake -n $(if $(CONFIG),--configfile $(CONFIG)) 2>/dev/null
+	@snakemake -n $(if $(CONFIG),--configfile $(CONFIG))
 	@$(PACKAGE) -m robustmia.workflow.plan $(CONFIG)
 
 test: setup  ## every test (ROBUSTMIA_SHARED=/path/to/shared adds those on real data)

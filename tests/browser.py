@@ -83,7 +83,7 @@ def look_at(page: Path, folder: Path, width: int, height: int, printed: bool = F
     """
     text = page.read_text(encoding="utf-8").replace("<head>", f"<head>{IN_PAGE}", 1)
     if printed:
-        text = text.replace("@media print", "@media all").replace("@media screen", "@media not all")
+        text = text.replace("@media print", "@media all")
     probe = folder / "probe.html"
     probe.write_text(
         f'<!doctype html><meta charset="utf-8"><textarea id="page" hidden>{html.escape(text)}</textarea>'

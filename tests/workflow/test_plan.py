@@ -22,7 +22,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, **changes: object):
     digits["runs"] = {name: digits["runs"][name] for name in ("natural", "pgd")}
     digits |= {"architecture": SMALL, "signals": {"benign": {}, "adversarial": {"steps": 1}}}
     raw |= changes
-    monkeypatch.setattr(plan, "timed", lambda function, device, times: 0.01)
+    monkeypatch.setattr(plan, "timed", lambda function, device, times: (0.01, function()))
     config = read_config(raw)
     return plan.plan_table(config, Variants(config, read_points(raw, config)), CPU)
 

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pandas as pd
 import torch
@@ -78,26 +79,27 @@ def measure(variant: Variant, records: Records, split: Split, device: torch.devi
 
     step()
     steps = training.epochs * -(-len(split.members) // training.batch_size)
-    of_training = steps * timed(step, device, STEPS)
+    of_training = steps * timed(step, device, STEPS)[0]
     some = Split(split.members[: RECORDS // 2], split.nonmembers[: RECORDS // 2], split.shadow_pool)
     target = TargetModel(model, records, some, device, 0, variant.method.verifier, settings.engine)
     evaluated = len(split.members) + len(split.nonmembers)
     factor = evaluated / (len(some.members) + len(some.nonmembers))
     of_signals, answers = 0.0, 0
     for signal in settings.signals.values():
-        of_signals += factor * timed(partial(target.logits, signal), device, 1)
-        answers += int(factor * sum(array.nbytes for array in vars(target.logits(signal)).values()))
+        seconds, found = timed(partial(target.logits, signal), device, 1)
+        of_signals += factor * seconds
+        answers += int(factor * sum(array.nbytes for array in vars(found).values()))
     return Cost(of_training, of_signals, weights, answers, len(records.labels) / evaluated)
 
 
-def timed(function: Callable[[], object], device: torch.device, times: int) -> float:
-    """Seconds of one call, the mean of so many."""
-    started = perf_counter()
+def timed(function: Callable[[], Any], device: torch.device, times: int) -> tuple[float, Any]:
+    """Seconds of one call, the mean of so many, and what the last one gave."""
+    started, found = perf_counter(), None
     for _ in range(times):
-        function()
+        found = function()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return (perf_counter() - started) / times
+    return (perf_counter() - started) / times, found
 
 
 def plan_table(config: Config, variants: Variants, device: torch.device) -> tuple[pd.DataFrame, float, float]:

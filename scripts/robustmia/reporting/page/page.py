@@ -46,10 +46,6 @@ class TablePage:
     """HTML."""
     words: list[str] = field(default_factory=list)
 
-    def without_words(self) -> TablePage:
-        """The table alone."""
-        return TablePage(self.table)
-
 
 @dataclass(frozen=True)
 class RecordShown:

@@ -10,6 +10,7 @@ from robustmia.reporting.page.leaderboard import leaderboard
 from robustmia.reporting.page.page import (
     Drawing,
     Section,
+    TablePage,
     caption,
     in_yaml,
     provenance,
@@ -67,22 +68,27 @@ def _dataset(
     robustness, over_seeds, conclusions = (
         read_table(part["csv"][table]) for table in ("robustness", "membership_over_seeds", "conclusions")
     )
-    drawings = _drawings(part, captions, seeds)
+    drawings, answer = _drawings(part, captions, seeds), conclusions_text(conclusions)
     runs = {run: given for run, given in settings["runs"].items() if given is not None}
     return Section(
         anchor=f"data-{name}",
         name=name,
         title=f"Results on {name}",
-        paragraphs=conclusions_text(conclusions),
+        paragraphs=answer,
         first=next((drawing for is_first, drawing in drawings if is_first), None),
         leaderboard=leaderboard(robustness, over_seeds, conclusions),
-        tables={title: read_table_page(path) for title, path in part["tables"].items()},
+        tables={title: _without_answer(read_table_page(path), answer) for title, path in part["tables"].items()},
         drawings=[drawing for is_first, drawing in drawings if not is_first],
         settings=in_yaml({key: value for key, value in settings.items() if key != "runs"}),
         runs={run: in_yaml(given) for run, given in runs.items()},
         times=wall_times(part["specs"]),
         files=[*part["files"], *(drawing.pdf for _, drawing in drawings)],
     )
+
+
+def _without_answer(table: TablePage, answer: list[str]) -> TablePage:
+    """Without those words that the section begins with."""
+    return TablePage(table.table, [paragraph for paragraph in table.words if paragraph not in answer])
 
 
 def _study(part: dict[str, Any], captions: dict[str, str], seeds: list[int], first: bool) -> Section:
@@ -95,7 +101,7 @@ def _study(part: dict[str, Any], captions: dict[str, str], seeds: list[int], fir
         title=f"Study: {part['name']}",
         paragraphs=table.words,
         first=drawing,
-        tables={title: table.without_words()},
+        tables={title: TablePage(table.table)},
         files=[*part["files"], drawing.pdf],
     )
 
