@@ -70,7 +70,7 @@ def test_it_leaves_the_network_as_it_was():
 
 
 def test_the_quick_start_of_the_docs():
-    page = (Path(__file__).parents[2] / "docs" / "bounds.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "bounds.md").read_text()
     (snippet,) = re.findall(r"(?ms)^```py\n(.*?bound_margins.*?)^```$", page)
     model, (images, labels) = network("dense", 47), batch(47)
     found = {"network": model, "images": images, "labels": labels}

@@ -159,18 +159,20 @@ def test_everything_that_is_started_by_python_is_there(plans: Workflow):
         assert all((plans.folder / file).is_file() for file in files), command
 
 
-def test_the_tutorial_runs(smoke: Workflow):
+def test_the_tutorial_runs(smoke: Workflow, tmp_path: Path):
     """Its commands for snakemake one after the other, after `make run`, with the smoke configuration below their own."""
-    write_files(smoke)
+    shutil.copytree(smoke.folder, tmp_path / "workflow")
+    workflow = Workflow(tmp_path / "workflow")
+    write_files(workflow)
     for page in TUTORIAL:
         for command in commands_of(page):
             if command.words[0] == "snakemake" and not command.reason:
                 arguments = Arguments.of(command.words[1:])
                 own = [file for file in arguments.options.get("--configfile", []) if file != SMOKE]
                 arguments.options["--configfile"] = [SMOKE, *own]
-                done = smoke.run(*arguments.words(without=("--cores",)))
+                done = workflow.run(*arguments.words(without=("--cores",)))
                 assert done.returncode == 0, (command, done.stdout)
-    results = smoke.folder / "results" / "smoke"
+    results = workflow.folder / "results" / "smoke"
     robustness = pd.read_csv(results / "tables" / "robustness.csv")
     assert "fast" in set(robustness.run)
     assert {"natural", "pgd"} == set(pd.read_csv(results / "tables" / "faces" / "robustness.csv").run)
