@@ -217,6 +217,7 @@ VALUES: dict[str, st.SearchStrategy] = {
     "projections": st.none() | WHOLE,
     "clean_epochs": st.floats(0, 100),
     "verified_weight": st.floats(0, 100),
+    "weight_rises": st.booleans(),
     "nominal_weight": st.floats(0, 1),
     "label_smoothing": st.floats(0, 1),
     "weight_perturbation": st.floats(0, 1),

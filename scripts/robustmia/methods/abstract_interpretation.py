@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class AbstractInterpretation(LinfThreatModel, BallMethod):
     """(L(z, y) + w softplus(max(-1, max over k != y of b_k))) / (1 + w), with b bounds of z_k - z_y by boxes.
 
-    The loss is the one that Song et al. 2019 trained with; boxes bound z_k and z_y apart, as DiffAI does.
+    The loss is the one that Song et al. 2019 trained with; boxes bound z_k and z_y apart, as DiffAI does. Their w is constant. In a network
+    of many layers the boxes are so large at first that this makes it answer the same for every image; a w that rises with epsilon does not.
     """
 
     name: Literal["abstract_interpretation"]
@@ -28,6 +29,7 @@ class AbstractInterpretation(LinfThreatModel, BallMethod):
         0.0, description="epochs with the clean loss alone; epsilon may begin to rise in them"
     )
     verified_weight: NonNegativeFloat = Field(0.2, description="w, against a weight of 1 for the clean loss")
+    weight_rises: bool = Field(False, description="let w rise from 0 as epsilon does; the paper does not")
 
     @property
     def verifier(self) -> str:
@@ -51,10 +53,13 @@ class AbstractInterpretation(LinfThreatModel, BallMethod):
         clean_loss = cross_entropy(logits, labels)
         if progress.epoch < self.clean_epochs:
             return Step(clean_loss, clean=(logits, labels))
+        weight = self.verified_weight
+        if self.weight_rises:
+            weight *= self.epsilon_schedule.fraction(progress.epoch)
         bounds = for_each(model, partial(self._bounds, self.epsilon_at(progress.epoch)), images, labels)
         worst = bounds.masked_fill(one_hot(labels, bounds.shape[1]).bool(), float("-inf")).amax(1)
         robust_loss = softplus(worst.clamp(min=-1.0)).mean()
-        loss = (clean_loss + self.verified_weight * robust_loss) / (1.0 + self.verified_weight)
+        loss = (clean_loss + weight * robust_loss) / (1.0 + weight)
         return Step(loss, clean=(logits, labels), verified=(bounds, labels))
 
     def _bounds(self, epsilon: float, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
