@@ -59,9 +59,10 @@ dag: setup  ## draw the graph of rules to results/rulegraph.svg (needs graphviz)
 	@snakemake --rulegraph dot all 2>/dev/null | dot -Tsvg > results/rulegraph.svg
 	@echo "robustmia: results/rulegraph.svg"
 
-docs: setup  ## write docs/configuration.md and config.schema.json from the settings models
+docs: setup  ## write docs/configuration.md, config.schema.json and configs/paper/all.yaml from what they repeat
 	$(PACKAGE) -m robustmia.config.docs configuration > docs/configuration.md
 	$(PACKAGE) -m robustmia.config.docs schema > config.schema.json
+	$(PACKAGE) -m robustmia.config.docs paper > configs/paper/all.yaml
 
 docs-site: setup  ## build docs/ and the docstrings as a site in results/site; a broken link is an error
 	@PYTHONPATH=website zensical build --strict --clean

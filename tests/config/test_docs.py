@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from helpers import ROOT
-from robustmia.config.docs import configuration_page, editor_schema
+from robustmia.config.docs import all_of_paper, configuration_page, editor_schema
 from robustmia.config.schema import Config
 
 FILES = [ROOT / "config.yaml", *sorted((ROOT / "configs").rglob("*.yaml"))]
@@ -35,6 +35,15 @@ def test_the_configuration_page_has_every_key():
 
 def test_the_schema_for_editors_is_in_step():
     assert json.loads((ROOT / "config.schema.json").read_text()) == editor_schema(), "run make docs"
+
+
+def test_the_file_of_the_whole_paper_has_what_its_data_sets_have():
+    text = (ROOT / "configs" / "paper" / "all.yaml").read_text()
+    assert text == all_of_paper(), "run make docs"
+    expected = {}
+    for name in ("yale", "fashion_mnist", "cifar10"):
+        expected |= yaml.safe_load((ROOT / "configs" / "paper" / f"{name}.yaml").read_text())["datasets"]
+    assert yaml.safe_load(text)["datasets"] == expected
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

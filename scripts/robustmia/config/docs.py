@@ -1,7 +1,8 @@
-"""What is written from the settings models: docs/configuration.md and the JSON schema for editors.
+"""What is written from other files of the project: docs/configuration.md, the JSON schema for editors, and the paper's data sets in one file.
 
 `python -m robustmia.config.docs configuration > docs/configuration.md`
 `python -m robustmia.config.docs schema > config.schema.json`
+`python -m robustmia.config.docs paper > configs/paper/all.yaml`
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from typing import Any
 
 from robustmia.audit.predictions_settings import PredictionsAudit
+from robustmia.config.presets import IN_PAPER, PRESETS
 from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS, SCHEDULES, SIGNALS, SOURCES, STUDIES, classes
 from robustmia.config.schema import (
     CheckpointAuditOfDataset,
@@ -42,6 +44,14 @@ checks that the two agree. Editors that know JSON schemas complete and check key
 - An unknown key, a wrong type or a value out of range is one line that names the key, before any job starts.
 - Pixels are in [0, 1] wherever a radius, a step or a mean is given.
 - The device is not a setting: a GPU is used where there is one; `CUDA_VISIBLE_DEVICES=` (empty) hides it.
+"""
+
+PAPER_HEAD = """# The three data sets of Song et al. (2019) with their settings, from yale.yaml, fashion_mnist.yaml and cifar10.yaml, which say more.
+# Written by `make docs`; edit those. Meant for GPUs.
+seeds: [0]
+
+datasets:
+  digits: null
 """
 
 INHERITED = ("norm", "epsilon")
@@ -82,6 +92,13 @@ def configuration_page() -> str:
         parts.append(f"## {title}\n")
         parts += [_model(model, named=len(models) > 1) for model in models]
     return "\n".join(parts)
+
+
+def all_of_paper() -> str:
+    """The whole file configs/paper/all.yaml."""
+    beginning = "datasets:\n  digits: null\n"
+    texts = [(PRESETS / f"{name}.yaml").read_text(encoding="utf-8") for name in IN_PAPER]
+    return PAPER_HEAD + "\n".join(text.partition(beginning)[2] for text in texts)
 
 
 def editor_schema() -> dict[str, Any]:
@@ -186,5 +203,9 @@ def _bounds(field: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    written = {"configuration": configuration_page, "schema": lambda: json.dumps(editor_schema(), indent=1) + "\n"}
+    written = {
+        "configuration": configuration_page,
+        "schema": lambda: json.dumps(editor_schema(), indent=1) + "\n",
+        "paper": all_of_paper,
+    }
     sys.stdout.write(written[sys.argv[1]]())
