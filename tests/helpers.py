@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from robustmia.config.registry import SIGNALS
+from robustmia.config.registry import FIGURES, SIGNALS
 from robustmia.config.schema import CheckpointAuditOfDataset
 from robustmia.errors import UserError
 from robustmia.models.networks.base import build_network
@@ -158,6 +158,19 @@ class Workflow:
         table = done.stdout.partition("Job stats:")[2]
         lines = [line.split(": ", 1)[0] for line in table.splitlines() if ": " in line]
         return {tuple(line.split()) for line in lines}
+
+
+RUNS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp")
+"""Of the smoke configuration."""
+NEEDS_SHADOWS = ("most_at_risk", "risk_agreement")
+FIGURE_NAMES = tuple(name for name in FIGURES if name not in (*NEEDS_SHADOWS, "published"))
+"""Those of the smoke configuration, which has no shadow models and none of the paper's data sets."""
+TOGETHER = "+".join(SIGNALS)
+"""The signals of one job, which computes all of them."""
+
+
+def smoke_results(workflow: Workflow) -> Path:
+    return workflow.folder / "results" / "smoke"
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

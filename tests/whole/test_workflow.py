@@ -1,49 +1,42 @@
-"""The whole workflow on the smoke configuration: complete, the same twice, and rerun only where an edit reaches."""
+"""The whole workflow on the smoke configuration: complete, and the same twice."""
 
 from __future__ import annotations
 
 import ast
-import contextlib
 import json
-import os
 import re
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 import yaml
 
-from helpers import ROOT, SHADOW_RUNS, SMOKE, Workflow, theirs
+from helpers import (
+    FIGURE_NAMES,
+    NEEDS_SHADOWS,
+    ROOT,
+    RUNS,
+    SHADOW_RUNS,
+    SMOKE,
+    TOGETHER,
+    at,
+    smoke_results,
+    theirs,
+)
 from robustmia.config.registry import COLUMNS, FIGURES, METHODS, NETWORKS, SIGNALS, SOURCES, STRATEGIES
 from robustmia.studies.settings import OF_OUTPUTS, TRANSFERRED
 from robustmia.workflow.code_digest import used_modules
 from robustmia.workflow.specs import AUDIT_FIGURES
 
-RUNS = ("natural", "pgd", "distributional", "trades", "duality", "abstract_interpretation", "ibp")
 OWN_VERIFIER = {"duality": "dual", "abstract_interpretation": "interval", "ibp": "interval"}
-NEEDS_SHADOWS = ("most_at_risk", "risk_agreement")
-FIGURE_NAMES = tuple(name for name in FIGURES if name not in (*NEEDS_SHADOWS, "published"))
-TOGETHER = "+".join(SIGNALS)  # one job computes all of them
 SHADOW = (*SMOKE, "shadow.yaml")
 AUDIT = ("--configfile", "a.yaml")
-
-
-def digits(**settings: object) -> dict:
-    return {"datasets": {"digits": settings}}
-
-
-def results(workflow: Workflow) -> Path:
-    return workflow.folder / "results" / "smoke"
 
 
 # ---------------------------------------------------------------- whole, and the same twice
 
 
 def test_every_result_is_there(smoke):
-    folder = results(smoke)
+    folder = smoke_results(smoke)
     for run in RUNS:
         target = f"digits/{run}/seed0"
         for name in (
@@ -64,7 +57,7 @@ def test_every_result_is_there(smoke):
 
 
 def test_the_tables_are_long_and_tidy(smoke):
-    membership = pd.read_csv(results(smoke) / "tables" / "membership_inference.csv")
+    membership = pd.read_csv(smoke_results(smoke) / "tables" / "membership_inference.csv")
     assert list(membership.run.unique()) == list(RUNS)
     own = {"I_B": "benign", "I_A": "adversarial", "mean_log_odds": "targeted", "I_V": "verified"}
     for run in RUNS:
@@ -85,7 +78,7 @@ def test_the_tables_are_long_and_tidy(smoke):
     assert set(membership[membership.strategy == "I_V_own"].run) == set(OWN_VERIFIER)
     assert (membership.members == 120).all()
     assert (membership.nonmembers == 100).all()
-    robustness = pd.read_csv(results(smoke) / "tables" / "robustness.csv")
+    robustness = pd.read_csv(smoke_results(smoke) / "tables" / "robustness.csv")
     assert robustness.columns.tolist() == [
         "dataset",
         "run",
@@ -103,26 +96,26 @@ def test_the_tables_are_long_and_tidy(smoke):
     assert robustness.verified_test_accuracy.notna().all()
     assert set(robustness.run[robustness.own_verified_test_accuracy.notna()]) == set(OWN_VERIFIER)
     assert (robustness.verified_test_accuracy <= robustness.adv_test_accuracy).all()
-    verification = pd.read_csv(results(smoke) / "tables" / "digits" / "verification.csv")
+    verification = pd.read_csv(smoke_results(smoke) / "tables" / "digits" / "verification.csv")
     verifiers = verification.groupby("run").verifier.apply(list)
     chosen = ["interval", "crown_interval", "crown", "tightest"]
     assert verifiers.drop("duality").map(lambda names: names == chosen).all()
     assert verifiers["duality"] == ["interval", "crown_interval", "dual", "crown", "tightest"]
     own = verification[verification.is_own_verifier]
     assert dict(zip(own.run, own.verifier, strict=True)) == OWN_VERIFIER
-    markdown = (results(smoke) / "tables" / "digits" / "paper.md").read_text()
+    markdown = (smoke_results(smoke) / "tables" / "digits" / "paper.md").read_text()
     assert all(f"| {run} " in markdown for run in RUNS)
-    latex = (results(smoke) / "tables" / "digits" / "paper.tex").read_text()
+    latex = (smoke_results(smoke) / "tables" / "digits" / "paper.tex").read_text()
     assert r"\toprule" in latex
     assert r"$\mathcal{I}_\mathrm{A}$ split" in latex
 
 
 def test_the_report_has_every_figure_with_live_settings(smoke):
-    report = (results(smoke) / "report.html").read_text()
+    report = (smoke_results(smoke) / "report.html").read_text()
     for figure in FIGURE_NAMES:
         assert f'id="figure-digits-{figure}"' in report
     assert "3 steps" in report  # of the smoke configuration's evaluation attack
-    config = yaml.safe_load((results(smoke) / "config.yaml").read_text())
+    config = yaml.safe_load((smoke_results(smoke) / "config.yaml").read_text())
     assert config["datasets"]["digits"]["signals"]["adversarial"] == {
         "steps": 3,
         "step_size": None,
@@ -143,9 +136,12 @@ def test_another_run_gives_the_same_bytes(smoke, shadow):
     compared = 0
     for run in SHADOW_RUNS:
         for kind in ("models", "signals"):
-            for path in (results(smoke) / kind / "digits" / run / "seed0").iterdir():
+            for path in (smoke_results(smoke) / kind / "digits" / run / "seed0").iterdir():
                 if path.suffix != ".json":
-                    assert path.read_bytes() == (results(shadow) / path.relative_to(results(smoke))).read_bytes(), path
+                    assert (
+                        path.read_bytes()
+                        == (smoke_results(shadow) / path.relative_to(smoke_results(smoke))).read_bytes()
+                    ), path
                     compared += 1
     assert compared == len(SHADOW_RUNS) * 3
 
@@ -163,12 +159,12 @@ def test_the_terminal_shows_a_line_for_each_job(smoke):
 
 
 def test_a_job_says_how_far_it_is(smoke):
-    log = (results(smoke) / "logs" / "signals" / "digits" / "pgd" / f"seed0_{TOGETHER}.log").read_text()
+    log = (smoke_results(smoke) / "logs" / "signals" / "digits" / "pgd" / f"seed0_{TOGETHER}.log").read_text()
     assert "adversarial: 220 of 220 images" in log
 
 
 def test_a_script_runs_by_hand(smoke):
-    path = results(smoke) / "inference" / "digits" / "natural" / "seed0" / "robustness.csv"
+    path = smoke_results(smoke) / "inference" / "digits" / "natural" / "seed0" / "robustness.csv"
     before = path.read_bytes()
     relative = str(path.relative_to(smoke.folder))
     done = smoke.python("-m", "robustmia.workflow.by_hand", relative, *SMOKE)
@@ -181,204 +177,21 @@ def test_a_script_runs_by_hand(smoke):
 def test_the_summary_shows_the_table(smoke):
     from robustmia.workflow.summary import summary
 
-    config = yaml.safe_load((results(smoke) / "config.yaml").read_text()) | {"results_dir": str(results(smoke))}
+    config = yaml.safe_load((smoke_results(smoke) / "config.yaml").read_text()) | {
+        "results_dir": str(smoke_results(smoke))
+    }
     (smoke.folder / "summary.yaml").write_text(yaml.safe_dump(config))
     shown = summary(smoke.folder / "summary.yaml")
     assert "| natural " in shown
     assert "Compared with natural training (" in shown
-    assert f"report   {results(smoke) / 'report.html'}" in shown
-
-
-# ---------------------------------------------------------------- what an edit reaches
-
-
-def target_jobs(run: str, seed: int = 0) -> set[tuple[str, ...]]:
-    return {("train", "digits", run, str(seed))} | from_signals(run, seed)
-
-
-def from_signals(run: str, seed: int = 0, signals: str = TOGETHER) -> set[tuple[str, ...]]:
-    """The job of some signals of a target model, and the inference that follows."""
-    return {("signals", "digits", run, str(seed), signals), ("infer", "digits", run, str(seed))}
-
-
-def tables(*names: str) -> set[tuple[str, ...]]:
-    return {
-        ("collect", "digits", name)
-        for name in names
-        or ("membership_inference", "robustness", "roc", "loss_histogram", "verification", "margin_histogram")
-    }
-
-
-HISTORY = {("collect", "digits", "training_history")}
-SUMMARIES = {("all_datasets", "membership_inference"), ("all_datasets", "robustness")} | {
-    (table, "digits") for table in ("paper_table", "verification_table", "conclusions")
-}
-REPORT = {("report",), ("all",)}
-
-
-def figures(*names: str) -> set[tuple[str, ...]]:
-    return {(f"figure_{name}", "digits") for name in names or FIGURE_NAMES}
-
-
-AFTER_TRAINING = tables() | HISTORY | SUMMARIES | figures() | REPORT
-Edit = Callable[[Workflow], "contextlib.AbstractContextManager[tuple[str, ...]]"]
-
-
-def overlay(change: dict) -> Edit:
-    """A change of settings."""
-
-    @contextlib.contextmanager
-    def edit(workflow: Workflow) -> Iterator[tuple[str, ...]]:
-        (workflow.folder / "change.yaml").write_text(yaml.safe_dump(change))
-        yield (*SMOKE, "change.yaml")
-
-    return edit
-
-
-def rewrite(name: str, change: Callable[[str], str]) -> Edit:
-    """A change of a file, taken back afterwards."""
-
-    @contextlib.contextmanager
-    def edit(workflow: Workflow) -> Iterator[tuple[str, ...]]:
-        path = workflow.folder / name
-        before, times = path.read_text(), (path.stat().st_atime, path.stat().st_mtime)
-        path.write_text(change(before))
-        yield SMOKE
-        path.write_text(before)
-        os.utime(path, times)
-
-    return edit
-
-
-@contextlib.contextmanager
-def touched_scripts(workflow: Workflow) -> Iterator[tuple[str, ...]]:
-    for path in (workflow.folder / "scripts").rglob("*.py"):
-        os.utime(path, (time.time() + 60, time.time() + 60))
-    yield SMOKE
-
-
-@contextlib.contextmanager
-def deleted_model(workflow: Workflow) -> Iterator[tuple[str, ...]]:
-    model = results(workflow) / "models" / "digits" / "pgd" / "seed0" / "model.safetensors"
-    model.rename(model.with_suffix(".away"))
-    yield SMOKE
-    model.with_suffix(".away").rename(model)
-
-
-EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
-    "a method's setting": (
-        overlay(digits(runs={"trades": {"method": {"beta": 2.0}}})),
-        target_jobs("trades") | AFTER_TRAINING,
-    ),
-    "a figure's style": (overlay({"figures": {"roc": {"height": 3.0}}}), figures("roc") | REPORT),
-    "methods/trades.py": (
-        rewrite("scripts/robustmia/methods/trades.py", lambda text: text.replace("self.beta *", "1.0 * self.beta *")),
-        target_jobs("trades") | AFTER_TRAINING,
-    ),
-    "a display constant": (
-        rewrite(
-            "scripts/robustmia/reporting/figures/style.py", lambda text: text.replace('GREY = "0.45"', 'GREY = "0.5"')
-        ),
-        figures() | REPORT,
-    ),
-    "a lock": (
-        rewrite("scripts/robustmia/workflow/gpu_lock.py", lambda text: text.replace("PAUSE = 0.5", "PAUSE = 0.7")),
-        set(),
-    ),
-    "a message": (
-        rewrite("scripts/robustmia/workflow/job.py", lambda text: text.replace("%s starts", "%s begins")),
-        set(),
-    ),
-    "figures/roc.py": (
-        rewrite("scripts/robustmia/reporting/figures/roc.py", lambda text: text + "\n"),
-        figures("roc") | REPORT,
-    ),
-    "data/digits.py": (
-        rewrite("scripts/robustmia/data/digits.py", lambda text: text + "\n"),
-        {("fetch", "digits"), ("split", "digits", "0")}
-        | {job for run in RUNS for job in target_jobs(run)}
-        | AFTER_TRAINING,
-    ),
-    "data/yale.py": (rewrite("scripts/robustmia/data/yale.py", lambda text: text + "\n"), set()),
-    "tables.py": (
-        rewrite("scripts/robustmia/reporting/tables.py", lambda text: text.replace("adv. train", "adv train")),
-        AFTER_TRAINING - figures("examples"),
-    ),
-    "another seed": (
-        overlay({"seeds": [0, 1]}),
-        {("split", "digits", "1")}
-        | {job for run in RUNS for job in target_jobs(run, 1)}
-        | (AFTER_TRAINING - figures("examples")),
-    ),
-    "another method": (
-        overlay(digits(runs={"mixed": {"method": {"name": "pgd", "adversarial_fraction": 0.5}}})),
-        target_jobs("mixed") | AFTER_TRAINING,
-    ),
-    "scripts/split.py": (
-        rewrite("scripts/split.py", lambda text: text + "\n"),
-        {("split", "digits", "0")} | {job for run in RUNS for job in target_jobs(run)} | AFTER_TRAINING,
-    ),
-    "signals/benign.py": (
-        rewrite("scripts/robustmia/signals/benign.py", lambda text: text + "\n"),
-        {job for run in RUNS for job in from_signals(run)}
-        | tables()
-        | SUMMARIES
-        | (figures() - figures("training_curves"))
-        | REPORT,
-    ),
-    "bounds/alpha_crown.py": (
-        rewrite("scripts/robustmia/bounds/alpha_crown.py", lambda text: text + "\n"),
-        {job for run in RUNS for job in from_signals(run)}
-        | tables()
-        | SUMMARIES
-        | (figures() - figures("training_curves"))
-        | REPORT,
-    ),
-    "the verified ball": (
-        overlay(digits(signals={"verified": {"epsilon": 0.05}})),
-        {job for run in RUNS for job in from_signals(run)}
-        | tables()
-        | SUMMARIES
-        | (figures() - figures("training_curves"))
-        | REPORT,
-    ),
-    "no verified signal": (
-        overlay(digits(signals={"verified": None})),
-        {job for run in RUNS for job in from_signals(run, signals="benign+adversarial+targeted")}
-        | (tables() - tables("verification", "margin_histogram"))
-        | (SUMMARIES - {("verification_table", "digits")})
-        | (figures() - figures("training_curves", "margin_distribution"))
-        | REPORT,
-    ),
-    "touched scripts": (touched_scripts, set()),
-    "a deleted model": (deleted_model, target_jobs("pgd") | AFTER_TRAINING),
-    "the evaluation attack": (
-        overlay(digits(signals={"adversarial": {"steps": 4}})),
-        {job for run in RUNS for job in from_signals(run)}
-        | tables()
-        | SUMMARIES
-        | (figures() - figures("training_curves"))
-        | REPORT,
-    ),
-}
-
-
-@pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_reruns_what_it_reaches_and_nothing_else(smoke, edit):
-    change, expected = EDITS[edit]
-    with change(smoke) as arguments:
-        assert smoke.planned(*arguments) == expected
-
-
-def test_after_all_edits_are_taken_back_nothing_is_to_be_done(smoke):
-    assert smoke.planned(*SMOKE) == set()
+    assert f"report   {smoke_results(smoke) / 'report.html'}" in shown
 
 
 # ---------------------------------------------------------------- shadow models
 
 
 def test_shadow_models_add_attacks_to_the_same_tables_figures_and_report(shadow):
-    tables = results(shadow) / "tables"
+    tables = smoke_results(shadow) / "tables"
     attacks = pd.read_csv(tables / "membership_inference.csv")
     per_signal = {"lira_online", "lira_offline", "rmia_online", "rmia_offline", "modified_entropy", "privacy_risk"}
     own = {
@@ -396,7 +209,7 @@ def test_shadow_models_add_attacks_to_the_same_tables_figures_and_report(shadow)
         assert set(joint.threshold_rule) == {"oracle", "split", "split_by_class", "shadow", "shadow_by_class"}
         assert set(joint.strategy) == {"joint"}
     for run in SHADOW_RUNS:
-        records = pd.read_csv(results(shadow) / "inference" / "digits" / run / "seed1" / "records.csv")
+        records = pd.read_csv(smoke_results(shadow) / "inference" / "digits" / run / "seed1" / "records.csv")
         assert len(records) == 220
         assert records.member.sum() == 120
         assert ("risk_change_all_joint" in records) == (run != "natural")
@@ -406,18 +219,18 @@ def test_shadow_models_add_attacks_to_the_same_tables_figures_and_report(shadow)
     assert list(conclusions.run) == list(SHADOW_RUNS)
     assert conclusions.difference_low.isna().tolist() == [True, False, False]
     assert conclusions.p_holm.isna().all()  # of two seeds there is no test
-    report = (results(shadow) / "report.html").read_text()
+    report = (smoke_results(shadow) / "report.html").read_text()
     for figure in (*FIGURE_NAMES, *NEEDS_SHADOWS):
-        assert (results(shadow) / "figures" / "digits" / f"{figure}.pdf").exists()
+        assert (smoke_results(shadow) / "figures" / "digits" / f"{figure}.pdf").exists()
         assert f'id="figure-digits-{figure}"' in report
     assert "2 seeds are too few for a test" in report  # it begins with the conclusions
-    assert not list(results(shadow).glob("checkpoints/*"))
+    assert not list(smoke_results(shadow).glob("checkpoints/*"))
 
 
 def test_rows_without_shadow_models_are_the_same_with_them(smoke, shadow):
     keys = ["run", "seed", "signal", "strategy", "threshold_rule"]
     without, with_shadows = (
-        pd.read_csv(results(workflow) / "tables" / "membership_inference.csv").set_index(keys)
+        pd.read_csv(smoke_results(workflow) / "tables" / "membership_inference.csv").set_index(keys)
         for workflow in (smoke, shadow)
     )
     without = without[without.index.get_level_values("run").isin(SHADOW_RUNS)]
@@ -443,7 +256,9 @@ def test_shadow_trainings_do_not_depend_on_signals():
 
 
 def test_settings_of_attacks_rerun_inference_alone(shadow):
-    (shadow.folder / "other.yaml").write_text(yaml.safe_dump(digits(attacks={"targeted_classifier": "random_forest"})))
+    (shadow.folder / "other.yaml").write_text(
+        yaml.safe_dump(at("datasets.digits.attacks.targeted_classifier", "random_forest"))
+    )
     rules = {job[0] for job in shadow.planned("tables", *SHADOW, "other.yaml")}
     assert "infer" in rules
     assert not {"train", "signals", "shadow_train", "shadow_signals"} & rules
