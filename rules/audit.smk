@@ -63,7 +63,6 @@ rule audit_infer:
         membership_inference=paths.audit_membership,
         robustness=paths.audit_robustness,
         records=paths.audit_scores,
-        report=paths.audit_report,
         strongest=filled(paths.audit_table, table="strongest"),
         roc=filled(paths.audit_table, table="roc"),
         loss_histogram=filled(paths.audit_table, table="loss_histogram"),
@@ -96,6 +95,7 @@ rule audit_page:
         roc=filled(paths.audit_table, table="roc"),
         loss_histogram=filled(paths.audit_table, table="loss_histogram"),
         margin_histogram=filled(paths.audit_table, table="margin_histogram"),
+        spec=paths.audit_spec,
     output:
         page=paths.audit_page,
         figures=directory(paths.audit_figures),
@@ -116,5 +116,4 @@ rule audit:
     input:
         expand(paths.audit_records, audit=targets.checkpoint_audits),
         expand(paths.audit_signals, audit=targets.audits()),
-        expand(paths.audit_report, audit=targets.audits()),
         expand(paths.audit_page, audit=targets.audits()),

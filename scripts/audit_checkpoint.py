@@ -12,6 +12,8 @@ with job(snakemake):
     settings = CheckpointAudit(**snakemake.params.spec["settings"])
     records = Records.load(snakemake.input.records)
     audited = checkpoint_signals(settings, records, snakemake.threads)
+    for warning in audited.warnings:
+        logging.getLogger("robustmia").warning("%s", warning)
     for note in audited.notes:
         logging.getLogger("robustmia").info("%s", note)
     audited.save(snakemake.output.signals)

@@ -3,9 +3,8 @@
 from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia.audit.results import audit_report, audit_subject, audit_tables
+    from robustmia.audit.results import audit_tables
     from robustmia.audit.signal_files import AuditedSignals
-    from robustmia.files.atomic import write_text
     from robustmia.files.tables import write_table
     from robustmia.inference.attacks.base import load_attacks
     from robustmia.inference.evaluate import load_columns
@@ -22,4 +21,3 @@ with job(snakemake):
     write_table(tables.strongest.to_frame().T, snakemake.output.strongest)
     for name, table in tables.curves.items():
         write_table(table, snakemake.output[name])
-    write_text(snakemake.output.report, audit_report(audit_subject(spec), audited.notes, tables))

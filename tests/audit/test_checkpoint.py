@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from helpers import SMALL, checkpoint
-from robustmia.audit.checkpoint import audited_network, audited_split, checkpoint_signals
+from robustmia.audit.checkpoint import audited_network, checkpoint_signals
+from robustmia.audit.split import audited_split
 from robustmia.data.digits import Digits
 from robustmia.errors import UserError
 from robustmia.files.signals import VerifiedBounds
@@ -32,13 +34,16 @@ def test_a_checkpoint_is_asked_for_every_signal(tmp_path):
     assert isinstance(signals["verified"], VerifiedBounds)
     assert list(signals["verified"].verifiers) == ["interval", "crown_interval", "crown", "alpha_crown"]
     assert [row for row in audited.rows if row < 100] == audited.rows[:60]
-    assert "pixels in [0, 1]" in notes[0]
+    as_they_are, random_weights = audited.warnings
+    assert "pixels in [0, 1]" in as_they_are
+    right = (signals["benign"].members.argmax(1) == signals["benign"].member_labels).mean()
+    assert f"{100 * right:.1f} % of the members" in as_they_are
+    assert "hardly more than chance" in random_weights
+    digest = hashlib.sha256((tmp_path / "weights.safetensors").read_bytes()).hexdigest()
+    assert digest in notes[0]
     assert "for 1,000 records" in notes[-1]
     assert "None is tighter" in notes[-1]
-    assert "hardly more than chance" in notes[1]  # the weights are random
-    for note, name in zip(
-        notes[2:], ("adversarial", "targeted", "verified"), strict=True
-    ):  # the clean images need no words
+    for note, name in zip(notes[1:], ("adversarial", "targeted", "verified"), strict=True):
         assert name in note
         assert "0.05" in note
     split = audited_split(settings, DIGITS)
@@ -150,42 +155,6 @@ def test_weights_of_another_network_are_named(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("arrays", "named"),
-    [
-        ({"members": np.arange(5)}, ["nonmembers"]),
-        ({"members": np.arange(5), "nonmembers": np.arange(3, 9)}, ["member", "non-member"]),
-        ({"members": np.array([0, 0]), "nonmembers": np.arange(3, 9)}, ["members"]),
-        ({"members": np.arange(5), "nonmembers": np.array([5, 1797])}, ["nonmembers", "0 to 1796"]),
-        ({"members": np.arange(5) / 2, "nonmembers": np.arange(5, 9)}, ["members"]),
-    ],
-)
-def test_a_bad_split_file_is_named(tmp_path, arrays, named):
-    settings = checkpoint(tmp_path)
-    np.savez(tmp_path / "split.npz", **arrays)
-    with pytest.raises(UserError) as caught:
-        audited_split(settings, DIGITS)
-    file, _, message = str(caught.value).partition(": ")
-    assert file == str(tmp_path / "split.npz")
-    words = message.replace(",", " ").split()
-    assert all(name in words or (" " in name and name in message) for name in named)
-
-
-def test_a_data_set_without_a_training_set_needs_a_split_file(tmp_path):
-    with pytest.raises(UserError) as caught:
-        audited_split(checkpoint(tmp_path, split=None), DIGITS)
-    assert str(caught.value).startswith("split: ")
-
-
-def test_without_a_split_file_the_members_are_the_data_sets_own_training_set(tmp_path):
-    in_training_set = np.arange(len(DIGITS.labels)) % 3 == 0
-    records = replace(DIGITS, in_training_set=in_training_set)
-    split = audited_split(checkpoint(tmp_path, split=None, max_records=50), records)
-    assert in_training_set[split.members].all()
-    assert not in_training_set[split.nonmembers].any()
-    assert len(split.members) == len(split.nonmembers) == 50
-
-
 @pytest.mark.parametrize("answer", ["(x.flatten(1), x)", "{'logits': x}", "x.flatten(1)[:, :3]", "x.flatten(1) / 0"])
 def test_a_model_that_makes_no_logits_is_named(tmp_path, monkeypatch, answer):
     (tmp_path / "odd_code.py").write_text(
@@ -253,8 +222,8 @@ def test_a_network_that_returns_probabilities_is_noticed_and_answers_as_with_log
     save_file(state, tmp_path / "soft.safetensors")
     settings = checkpoint(tmp_path, model="theirs:with_softmax", weights=tmp_path / "soft.safetensors", signals=signals)
     probabilities = checkpoint_signals(settings, DIGITS, threads=1)
-    assert any("probabilities" in note for note in probabilities.notes)
-    assert not any("probabilities" in note for note in logits.notes)
+    assert any("probabilities" in warning for warning in probabilities.warnings)
+    assert not any("probabilities" in warning for warning in logits.warnings)
     for name in signals:
         centred = [
             audited.signals[name].members - audited.signals[name].members.mean(axis=-1, keepdims=True)
@@ -272,7 +241,8 @@ def test_images_are_normalised_as_the_audit_says(tmp_path):
         np.testing.assert_allclose(
             audited.signals["benign"].members, plain((pixels - 0.25) / 0.5), rtol=1e-4, atol=1e-5
         )
-    assert any("0.25" in note and "0.5" in note for note in audited.notes)
+    assert any("mean 0.25, standard deviation 0.5" in note for note in audited.notes)
+    assert not any("pixels in [0, 1]" in warning for warning in audited.warnings)
     with pytest.raises(UserError) as caught:
         audited_network(checkpoint(tmp_path, mean=[0.1] * 3, std=[1.0] * 3), DIGITS)
     assert str(caught.value).startswith("mean: ")
@@ -290,17 +260,26 @@ def test_adapted_weights_are_noted(tmp_path):
     state = {f"module.{name}": value for name, value in load_file(checkpoint(tmp_path).weights).items()}
     torch.save({"model": state, "epoch": 7}, tmp_path / "w.pth")
     _, notes = audited_network(checkpoint(tmp_path, weights=tmp_path / "w.pth"), DIGITS)
-    assert "'model'" in notes[0]
-    assert "'module.'" in notes[0]
+    assert "'model'" in notes[1]
+    assert "'module.'" in notes[1]
 
 
-def test_images_on_both_sides_are_noted(tmp_path):
+def test_images_on_both_sides_are_warned_of(tmp_path):
     images = DIGITS.images.copy()
     images[150:160] = images[7]
     audited = checkpoint_signals(
         checkpoint(tmp_path, signals={"benign": {}}), replace(DIGITS, images=images), threads=1
     )
-    assert any(note.startswith("10 of 80 non-members") for note in audited.notes)
+    assert any(warning.startswith("10 of 80 non-members") for warning in audited.warnings)
+
+
+@pytest.mark.parametrize("epsilon", [0.0001, 0.3])
+def test_bounds_that_verify_nothing_are_warned_of(tmp_path, epsilon):
+    settings = checkpoint(
+        tmp_path, signals={"benign": {}, "verified": {}}, threat_model={"norm": "linf", "epsilon": epsilon}
+    )
+    warnings = checkpoint_signals(settings, DIGITS, threads=1).warnings
+    assert any("verify no record" in warning for warning in warnings) == (epsilon == 0.3)
 
 
 def test_every_record_has_its_name(tmp_path):

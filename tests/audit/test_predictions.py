@@ -52,7 +52,7 @@ def read(path: Path, arrays: dict, **settings: object) -> AuditedSignals:
 def test_the_authors_files_give_the_published_accuracies(method):
     path = shared("reference", "song2019", f"yale_{method}.npz")
     audited = read_predictions(PredictionsAudit(predictions=path))
-    notes = audited.notes
+    warnings = audited.warnings
     attacks = load_attacks(list(STRATEGIES.values()), AttackSettings())
     tables = audit_tables(AUDITED, audited, attacks, load_columns(list(COLUMNS.values())))
     membership, robustness = tables.membership_inference, tables.robustness
@@ -66,19 +66,19 @@ def test_the_authors_files_give_the_published_accuracies(method):
         for side in ("train", "test"):
             accuracy = robustness[f"{prefix}{side}_accuracy"].item()
             assert accuracy == pytest.approx(float(row[f"{side}_accuracy"]), abs=1e-12)
-    assert len(notes) == 1  # that the rows are probabilities
+    assert len(warnings) == 1  # that the rows are probabilities
 
 
 def test_probabilities_are_seen_where_all_rows_are(tmp_path):
     audited = read(tmp_path, ours())
-    signals, notes = audited.signals, audited.notes
+    signals, warnings = audited.signals, audited.warnings
     assert type(signals["benign"]) is SignalLogits
-    assert notes == []
+    assert warnings == []
     rows = {side: softmax(3 * ours()[side]) for side in ("members", "nonmembers")}
     audited = read(tmp_path, ours(**rows), signal="adversarial")
-    signals, notes = audited.signals, audited.notes
+    signals, warnings = audited.signals, audited.warnings
     assert isinstance(signals["adversarial"], SignalProbabilities)
-    assert "probabilities" in notes[0]
+    assert "probabilities" in warnings[0]
     one_side = rows | {"nonmembers": ours()["nonmembers"]}
     with pytest.raises(UserError) as caught:
         read(tmp_path, ours(**one_side))
@@ -194,7 +194,7 @@ def test_rows_that_are_neither_logits_nor_probabilities_are_refused(tmp_path, ki
     rows = {side: np.abs(values) for side, values in rows.items()}
     with refused("p.npz", "members", "values: logits"):
         read(tmp_path, rows | labels)
-    assert read(tmp_path, rows | labels, values="logits").notes == []
+    assert read(tmp_path, rows | labels, values="logits").warnings == []
 
 
 def test_every_record_of_a_file_has_the_array_and_the_row_that_it_is_in(tmp_path):

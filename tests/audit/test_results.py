@@ -1,18 +1,14 @@
-"""What an audit says: its tables and its report, from the files of signals between its two jobs."""
+"""What an audit finds: its tables, and the files of signals between its jobs."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from helpers import AUDITED, checkpoint
-from robustmia.audit.page import Audit, attacks, audit_page, image_of, most_certain
-from robustmia.audit.results import audit_report, audit_subject, audit_tables
+from helpers import AUDITED
+from robustmia.audit.results import audit_tables
 from robustmia.audit.signal_files import CONTENTS, AuditedSignals
 from robustmia.config.registry import COLUMNS, STRATEGIES
 from robustmia.errors import DamagedError
@@ -22,7 +18,7 @@ from robustmia.inference.evaluate import load_columns
 from robustmia.inference.settings import AttackSettings
 from robustmia.inference.soundness import SoundnessError
 
-NOTES = ["The rows are what they are."]
+WARNINGS, NOTES = ["The rows are what they are."], ["They came by post."]
 
 
 def signals(members: int = 60, classes: int = 10) -> dict[str, SignalLogits]:
@@ -51,7 +47,7 @@ def audited(given: dict[str, SignalLogits]) -> AuditedSignals:
     first = next(iter(given.values()))
     count = len(first.members) + len(first.nonmembers)
     return AuditedSignals(
-        given, list(range(100, 100 + count)), [f"{row}.png" for row in range(100, 100 + count)], NOTES
+        given, list(range(100, 100 + count)), [f"{row}.png" for row in range(100, 100 + count)], WARNINGS, NOTES
     )
 
 
@@ -60,26 +56,15 @@ def tables(given: dict[str, SignalLogits], in_verified_ball=("benign", "adversar
     return audit_tables(AUDITED, audited(given), attacks, load_columns(list(COLUMNS.values())), in_verified_ball)
 
 
-def test_every_attack_that_needs_no_shadow_models_is_in_the_tables_and_in_the_report():
+def test_every_attack_that_needs_no_shadow_models_is_in_the_tables():
     found = tables(signals())
-    membership, robustness, strongest = found.membership_inference, found.robustness, found.strongest
+    membership, robustness = found.membership_inference, found.robustness
     assert set(membership.strategy) == {"I_B", "I_A", "I_V", "I_T", "mean_log_odds", "modified_entropy", "correctness"}
     assert robustness.verified_test_accuracy.notna().all()
-    report = audit_report(["weights: w"], NOTES, found)
-    assert report.startswith("# Audit of theirs\n")
-    assert "- weights: w\n" in report
-    assert "60 members, 60 non-members" in report
-    assert "| verified " in report
-    assert f"{100 * strongest.accuracy:.1f} %" in report
-    assert report.endswith(f"- {NOTES[0]}\n")
     assert found.records.record.tolist() == list(range(100, 220))
     assert found.records.name.iloc[3] == "103.png"
     assert found.records.member.sum() == 60
     assert "score_benign_I_B" in found.records
-
-
-def test_a_report_without_notes_has_no_heading_for_them():
-    assert "## Notes" not in audit_report([], [], tables(signals()))
 
 
 def test_attacks_are_checked_against_the_bounds_that_rule_them_out():
@@ -92,24 +77,12 @@ def test_attacks_are_checked_against_the_bounds_that_rule_them_out():
     tables(given, in_verified_ball=["benign", "nothing"])  # of a larger ball, say
 
 
-def test_the_subject_of_an_audit_is_named(tmp_path):
-    identity = AUDITED | {"dataset": "digits"}
-    lines = audit_subject({"settings": checkpoint(tmp_path).as_spec(), "identity": identity})
-    assert lines[0] == "dataset: digits"
-    assert "model: small_cnn" in lines
-    assert f"weights: {tmp_path / 'weights.safetensors'}" in lines
-    assert any(line.startswith("threat model: l-inf") and "0.05" in line for line in lines)
-    assert audit_subject({"settings": {"predictions": "p.npz", "values": None}, "identity": AUDITED}) == [
-        "predictions: p.npz"
-    ]
-
-
 def test_signals_come_back_as_they_were(tmp_path):
     audited(signals()).save(tmp_path / "signals")
     again = AuditedSignals.load(tmp_path / "signals")
-    loaded, notes = again.signals, again.notes
+    loaded = again.signals
     assert (again.rows[0], again.names[0], len(again.names)) == (100, "100.png", 120)
-    assert notes == NOTES
+    assert (again.warnings, again.notes) == (WARNINGS, NOTES)
     assert list(loaded) == list(signals())
     for name, signal in signals().items():
         assert type(loaded[name]) is type(signal)
@@ -135,34 +108,3 @@ def test_damaged_contents_are_named(tmp_path):
     with pytest.raises(DamagedError) as caught:
         AuditedSignals.load(tmp_path)
     assert caught.value.path == str(tmp_path / CONTENTS)
-
-
-def test_the_members_that_the_strongest_attack_finds_most_surely_are_shown():
-    found = tables(signals())
-    about = {"name": "theirs", "subject": ["weights: w"], "notes": NOTES, "records": None}
-    named = {"membership": found.membership_inference, "robustness": found.robustness, "by_record": found.records}
-    audit = Audit(**about, **named, strongest=found.strongest)
-    shown = most_certain(audit)
-    signal, strategy, _ = found.strongest.strongest.split("/")
-    members = found.records[found.records.member].set_index("name")[f"score_{signal}_{strategy}"]
-    assert len(shown) == 12
-    assert members[[record.name for record in shown]].min() >= members.drop([record.name for record in shown]).max()
-    page = audit_page(audit, [])
-    assert f"{100 * found.strongest.accuracy:.1f} % (95 %" in page
-    assert NOTES[0] in page
-
-
-def test_attacks_are_listed_from_the_strongest_honest_one_and_oracles_last():
-    rows = attacks(tables(signals()).membership_inference)
-    rules = [row["threshold"].text for row in rows]
-    assert "oracle" not in rules[: rules.index("oracle")]
-    assert set(rules[rules.index("oracle") :]) == {"oracle"}
-    honest = [row["accuracy"].value for row in rows[: rules.index("oracle")]]
-    assert honest == sorted(honest, reverse=True)
-
-
-def test_an_image_of_a_page_is_a_png_that_is_not_too_large():
-    uri = image_of(np.full((3, 200, 100), 7, np.uint8))
-    picture = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
-    assert picture.size == (48, 96)
-    assert picture.getpixel((0, 0)) == (7, 7, 7)

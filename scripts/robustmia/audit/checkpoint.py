@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from pkgutil import resolve_name
@@ -11,49 +12,22 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from robustmia.audit.predictions import are_probabilities, safe_arrays
+from robustmia.audit.predictions import are_probabilities
 from robustmia.audit.settings import CheckpointAudit
 from robustmia.audit.signal_files import AuditedSignals
+from robustmia.audit.split import audited_split
 from robustmia.audit.state_dicts import fit_weights
 from robustmia.data.records import Records
-from robustmia.data.split import Split, draw_split, duplicates, duplicates_in_words
+from robustmia.data.split import duplicates, duplicates_in_words
 from robustmia.errors import UserError, first_line
 from robustmia.files.signals import SignalLogits
 from robustmia.models.device import pick_device
 from robustmia.models.networks.base import build_network
 from robustmia.models.networks.layers import normalized
-from robustmia.settings import SplitSettings
 from robustmia.signals.base import Signal
 from robustmia.signals.target_model import TargetModel
 
 MAX_CLASSES = 100  # up to which signals with an attack for each class are computed
-
-
-def audited_split(settings: CheckpointAudit, records: Records) -> Split:
-    """Members and non-members, at most so many of each, drawn with a fixed seed.
-
-    Raises:
-        UserError: the split file does not fit the records, or the data set has no training set of its own.
-    """
-    limits = {"max_members": settings.max_records, "max_nonmembers": settings.max_records}
-    if settings.split is None:
-        if records.in_training_set is None:
-            raise UserError(
-                "split: this data set has no training set of its own; name a file with rows members and nonmembers"
-            )
-        return draw_split(records, SplitSettings(**limits), seed=0)
-    arrays = safe_arrays(settings.split)
-    sides = []
-    for side in ("members", "nonmembers"):
-        rows = arrays.get(side)
-        if rows is None or rows.ndim != 1 or rows.dtype.kind not in "iu" or len(rows) < 2:
-            raise UserError(f"{settings.split}: needs an array {side} of 2 or more row numbers")
-        if rows.min() < 0 or rows.max() >= len(records.labels) or len(np.unique(rows)) < len(rows):
-            raise UserError(f"{settings.split}: {side} must be different rows in 0 to {len(records.labels) - 1}")
-        sides.append(np.random.default_rng(0).permutation(rows)[: settings.max_records].astype(np.int64))
-    if len(np.intersect1d(arrays["members"], arrays["nonmembers"])):
-        raise UserError(f"{settings.split}: a row is both a member and a non-member")
-    return Split(sides[0], sides[1], np.zeros(0, np.int64))
 
 
 def audited_network(settings: CheckpointAudit, records: Records) -> tuple[nn.Module, list[str]]:
@@ -70,13 +44,8 @@ def audited_network(settings: CheckpointAudit, records: Records) -> tuple[nn.Mod
                 f"mean: {len(settings.mean)} numbers, but the images have {records.image_shape[0]} channels; give one for each"
             )
         network = normalized(network, settings.mean, settings.std)
-        notes.append(
-            f"Each channel is normalised before the network: mean {settings.mean}, standard deviation {settings.std}."
-        )
-    else:
-        notes.append(
-            "The network is given pixels in [0, 1]; if it was trained on normalised ones, give `mean` and `std`."
-        )
+        mean, std = (", ".join(map(str, values)) for values in (settings.mean, settings.std))
+        notes.append(f"Each channel is normalised before the network: mean {mean}, standard deviation {std}.")
     return network.eval(), notes
 
 
@@ -87,7 +56,10 @@ def _built(settings: CheckpointAudit, records: Records) -> nn.Module:
     try:
         network = resolve_name(settings.model)()
     except Exception as error:  # whatever the user's own code raises
-        raise UserError(f"model: {settings.model} fails ({type(error).__name__}: {first_line(error)})") from error
+        where = f"; modules are looked for in {Path.cwd()}" if isinstance(error, ModuleNotFoundError) else ""
+        raise UserError(
+            f"model: {settings.model} fails ({type(error).__name__}: {first_line(error)}){where}"
+        ) from error
     if not isinstance(network, torch.nn.Module):
         raise UserError(f"model: {settings.model} returns {type(network).__name__}; it must return a torch.nn.Module")
     return network
@@ -107,7 +79,10 @@ def _load(network: nn.Module, path: Path) -> list[str]:
         network.load_state_dict(fit.weights)
     except (UserError, RuntimeError) as error:
         raise UserError(f"weights: {path}: {first_line(error)}") from None
-    return [f"The weights were adapted: {fit.in_words}."] if fit.in_words else []
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return [f"The file of the weights has the SHA-256 digest {digest}."] + (
+        [f"The weights were adapted: {fit.in_words}."] if fit.in_words else []
+    )
 
 
 def checkpoint_signals(settings: CheckpointAudit, records: Records, threads: int) -> AuditedSignals:
@@ -119,16 +94,17 @@ def checkpoint_signals(settings: CheckpointAudit, records: Records, threads: int
     split, (network, notes) = audited_split(settings, records), audited_network(settings, records)
     target, classes = TargetModel(network, records, split, pick_device(threads), seed=0), len(records.class_names)
     clean = _clean_logits(target, settings.signals["benign"], classes)
+    warnings = [] if settings.mean else [_not_normalised(clean)]
     if all(are_probabilities(side) for side in (clean.members, clean.nonmembers)):
         target.model = LogProbabilities(target.model)
         clean = _clean_logits(target, settings.signals["benign"], classes)
-        notes.append(
+        warnings.append(
             "The network returns probabilities. Their logarithms are used as logits; in float32 they saturate, so that scores are tied "
             "and attacks on the images lose their gradients. Take the softmax off the network if you can."
         )
-    notes += _near_chance(clean)
+    warnings += _near_chance(clean)
     if len(copies := duplicates(records.images, split.members, split.nonmembers)):
-        notes.append(duplicates_in_words(len(copies), len(split.nonmembers)))
+        warnings.append(duplicates_in_words(len(copies), len(split.nonmembers)))
     signals = {"benign": clean}
     for name, signal in settings.signals.items():
         if signal.one_attack_per_class and classes > MAX_CLASSES:
@@ -141,9 +117,10 @@ def checkpoint_signals(settings: CheckpointAudit, records: Records, threads: int
                 notes.append(f"No {name} signal: {error}.")
             else:
                 notes.append(f"The {name} signal: {signal.in_words()}.")
+    warnings += _nothing_verified(signals)
     rows = np.concatenate([split.members, split.nonmembers])
     names = rows.astype(str) if records.names is None else records.names[rows]
-    return AuditedSignals(signals, rows.tolist(), names.tolist(), notes)
+    return AuditedSignals(signals, rows.tolist(), names.tolist(), warnings, notes)
 
 
 class LogProbabilities(nn.Module):
@@ -158,17 +135,42 @@ class LogProbabilities(nn.Module):
         return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
 
 
+def _not_normalised(clean: SignalLogits) -> str:
+    members, nonmembers = (100 * side.mean() for side in _right(clean))
+    return (
+        f"The network is given pixels in [0, 1] as they are. So it classifies {members:.1f} % of the members and {nonmembers:.1f} % of the non-members "
+        "correctly; if it is known to do better, it was trained on normalised images, and what follows is wrong until `mean` and `std` are given."
+    )
+
+
 def _near_chance(clean: SignalLogits) -> list[str]:
-    """A note where the model knows hardly more than how frequent the classes are."""
+    """A warning where the model knows hardly more than how frequent the classes are."""
     labels = np.concatenate([clean.member_labels, clean.nonmember_labels])
-    right = np.concatenate([clean.members, clean.nonmembers]).argmax(axis=1) == labels
+    right = np.concatenate(_right(clean)).mean()
     chance = np.bincount(labels).max() / len(labels)
-    if right.mean() > chance + max(0.05, 3.0 * np.sqrt(chance * (1.0 - chance) / len(labels))):
+    if right > chance + max(0.05, 3.0 * np.sqrt(chance * (1.0 - chance) / len(labels))):
         return []
     return [
-        f"**The clean accuracy is {100 * right.mean():.1f} %, hardly more than chance ({100 * chance:.1f} %).** Probably the images are not "
+        f"The clean accuracy is {100 * right:.1f} %, hardly more than chance ({100 * chance:.1f} %). Probably the images are not "
         "prepared as in its training (`mean`, `std`, the order of channels or classes), or the weights are not those of this network."
     ]
+
+
+def _nothing_verified(signals: dict[str, SignalLogits]) -> list[str]:
+    """A warning where bounds were computed in vain."""
+    if "verified" not in signals or any(side.any() for side in _right(signals["verified"])):
+        return []
+    return [
+        "The bounds verify no record at this radius: attacks on the verified worst case (I_V) say little of this model."
+    ]
+
+
+def _right(signal: SignalLogits) -> tuple[np.ndarray, np.ndarray]:
+    """Which members and which non-members are classified correctly, or verified."""
+    return (
+        signal.members.argmax(axis=1) == signal.member_labels,
+        signal.nonmembers.argmax(axis=1) == signal.nonmember_labels,
+    )
 
 
 def _clean_logits(target: TargetModel, signal: Signal, classes: int) -> SignalLogits:

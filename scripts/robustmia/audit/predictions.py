@@ -17,7 +17,7 @@ LOOK_AT = 8  # rows, from which on it is no chance that none is negative
 
 
 def read_predictions(settings: PredictionsAudit) -> AuditedSignals:
-    """The signals of a file of predictions, and notes for the report.
+    """The signals of a file of predictions, and warnings for the report.
 
     Raises:
         UserError: the file cannot be read, or lacks arrays, or they do not fit each other or what they are said to be.
@@ -31,17 +31,19 @@ def read_predictions(settings: PredictionsAudit) -> AuditedSignals:
     else:
         names = {settings.signal: OUR_ARRAYS}
     signals = {kind: _signal(path, arrays, four, values) for kind, four in names.items()}
-    notes = []
+    warnings = []
     if any(isinstance(signal, SignalProbabilities) for signal in signals.values()):
         tied = max(_part_at_1(signal) for signal in signals.values())
-        notes.append(
+        warnings.append(
             "The rows are probabilities. In float32 they saturate, so that scores are tied and true positive rates at low false "
             f"positive rates mean little: up to {100 * tied:.0f} % of the members have a probability of exactly 1. Logits do not "
             "saturate."
         )
     counts = {name: len(arrays[name]) for name in next(iter(names.values()))[:2]}
     rows = [(name, row) for name, count in counts.items() for row in range(count)]
-    return AuditedSignals(signals, [row for _, row in rows], [f"{name}/{row}" for name, row in rows], notes)
+    return AuditedSignals(
+        signals, [row for _, row in rows], [f"{name}/{row}" for name, row in rows], warnings, notes=[]
+    )
 
 
 def safe_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -41,7 +41,8 @@ class CheckpointAudit(Settings):
     )
     std: tuple[PositiveFloat, ...] = Field((), description="divides each channel before the network; empty: nothing")
     split: FilePath | None = Field(
-        None, description="`.npz` with rows `members` and `nonmembers`; empty: the data set's own training and test set"
+        None,
+        description="a `.txt` with the name of one member in each line, all other records being non-members; or an `.npz` with `members` and `nonmembers`, as names or as row numbers from 0; empty: the data set's own training and test set",
     )
     threat_model: ThreatModel = Field(description="the ball of attacks and bounds")
     signals: dict[str, Signal] = Field(

@@ -23,14 +23,16 @@ class AuditedSignals:
     """Of members, then of non-members: rows of the data set, or of the arrays of predictions."""
     names: list[str]
     """The same records by name: their files, or the array and the row in it."""
+    warnings: list[str]
+    """What may make the numbers wrong or weak."""
     notes: list[str]
-    """What a reader has to know beside the numbers."""
+    """What else is to be known of the model and of what was computed."""
 
     def save(self, folder: str | Path) -> None:
         """A file with the signals, and one with the rest."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         save_signals(Path(folder) / SIGNALS, self.signals)
-        contents = {"rows": self.rows, "names": self.names, "notes": self.notes}
+        contents = {"rows": self.rows, "names": self.names, "warnings": self.warnings, "notes": self.notes}
         write_text(Path(folder) / CONTENTS, json.dumps(contents))
 
     @classmethod

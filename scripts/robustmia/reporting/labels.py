@@ -7,6 +7,15 @@ PAPER_STRATEGIES = ("I_B", "I_A", "I_V")
 SIGNAL_TITLES = {"benign": "clean inputs", "adversarial": "adversarial inputs", "verified": "verified worst case"}
 
 
+SIGNALS_IN_WORDS = {
+    "benign": "clean inputs",
+    "adversarial": "adversarial inputs",
+    "targeted": "targeted inputs",
+    "verified": "the verified worst case",
+    "own_verified": "its own bounds",
+}
+
+
 def symbol(strategy: str) -> str:
     """A strategy of the paper in mathematical notation, for matplotlib."""
     name, _, rest = strategy.removeprefix("I_").partition("_")
@@ -14,11 +23,11 @@ def symbol(strategy: str) -> str:
 
 
 def spaced(name: str) -> str:
-    """A name of the configuration as words."""
-    return name.replace("_", " ")
+    """A name of the configuration as words; I_A and the other names of the paper stay as they are."""
+    return name if name.startswith("I_") else name.replace("_", " ")
 
 
 def attack_in_words(name: str) -> str:
-    """An attack `signal/strategy` or `signal/strategy/rule` as words, such as `I A on adversarial, split`."""
+    """An attack `signal/strategy` or `signal/strategy/rule` as words, such as `I_A on adversarial inputs, split`."""
     signal, strategy, *rule = name.split("/")
-    return ", ".join([f"{spaced(strategy)} on {spaced(signal)}", *map(spaced, rule)])
+    return ", ".join([f"{spaced(strategy)} on {SIGNALS_IN_WORDS.get(signal, spaced(signal))}", *map(spaced, rule)])

@@ -66,9 +66,8 @@ class Paths:
         self.audit_table, self.audit_page, self.audit_figures = (
             f"{audit}/{name}" for name in ("{table}.csv", "report.html", "figures")
         )
-        self.audit_membership, self.audit_robustness, self.audit_scores, self.audit_report, self.audit_spec = (
-            f"{audit}/{name}"
-            for name in ("membership_inference.csv", "robustness.csv", "records.csv", "report.md", "spec.json")
+        self.audit_membership, self.audit_robustness, self.audit_scores, self.audit_spec = (
+            f"{audit}/{name}" for name in ("membership_inference.csv", "robustness.csv", "records.csv", "spec.json")
         )
 
     def stage(self, pattern: str) -> str:

@@ -119,9 +119,11 @@ class Specs:
         return {"audit": audit, "settings": plain}
 
     def audit_page(self, audit: str) -> Spec:
-        """What is shown beside the results: the subject, and how figures look."""
+        """What is shown beside the results: the subject, the folder or file of its images, and how figures look."""
+        is_checkpoint = audit in self.targets.checkpoint_audits
+        path = getattr(self.targets.checkpoint_audit(audit).dataset, "path", None) if is_checkpoint else None
         figures = {name: chosen(getattr(self.config.figures, name)) for name in AUDIT_FIGURES}
-        return {"subject": self.audit_infer(audit), "figures": figures}
+        return {"subject": self.audit_infer(audit), "images": path and str(path), "figures": figures}
 
     def audit_fetch(self, audit: str) -> Spec:
         return {"source": chosen(self.targets.checkpoint_audit(audit).dataset)}

@@ -54,6 +54,7 @@ class RecordShown:
     name: str
     label: str
     score: str
+    member: bool
     image: str | None
     """A data URI; None: there are no images."""
 
@@ -69,6 +70,8 @@ class Section:
     title: str
     paragraphs: list[str]
     """The answer, in words."""
+    warnings: list[str] = field(default_factory=list)
+    """What may make it wrong."""
     first: Drawing | None = None
     """The figure that shows the answer."""
     leaderboard: list[Row] = field(default_factory=list)
@@ -78,7 +81,6 @@ class Section:
     """By title."""
     drawings: list[Drawing] = field(default_factory=list)
     records: list[RecordShown] = field(default_factory=list)
-    """Some of the members."""
     records_title: str = ""
     runs: dict[str, str] = field(default_factory=dict)
     """Settings of each run, as YAML, where they are not those of the data set."""
