@@ -1,5 +1,6 @@
 # From images to the tables and figures of Song, Shokri and Mittal (CCS 2019); docs/architecture.md has the picture.
 import sys
+import time
 from pathlib import Path
 
 from filelock import FileLock
@@ -18,6 +19,7 @@ from robustmia.workflow.snakemake_hooks import (
     check_working_folder,
     install_hooks,
     mark_stale,
+    name_pages,
     or_end,
 )
 from robustmia.workflow.specs import Specs
@@ -48,6 +50,7 @@ study_jobs = StudyJobs(targets)
 report_job = ReportJob(specs, study_jobs)
 failures = install_hooks(workflow)
 results_lock = FileLock(paths.lock)
+started = time.time()
 
 
 include: "rules/common.smk"
@@ -86,6 +89,14 @@ rule all:
 onstart:
     hold_results(results_lock)
     mark_stale(workflow)
+
+
+onsuccess:
+    name_pages(
+        [paths.report, paths.provenance]
+        + expand(paths.audit_page, audit=targets.audits()),
+        started,
+    )
 
 
 onerror:

@@ -84,6 +84,10 @@ def test_a_bad_audit_is_named(tmp_path, audit, key):
         ({"predictions": "p.npz"}, "audits.a.predictions"),
         (THEIRS, "audits.a.weights"),
         (THEIRS | {"weights": "there", "split": "s.npz"}, "audits.a.split"),
+        (
+            THEIRS | {"weights": "there", "dataset": {"name": "image_folder", "path": "faces"}},
+            "config: audits.a.dataset: data/faces: ",
+        ),
     ],
 )
 def test_a_file_that_is_not_there_is_named_before_any_job_starts(tmp_path, monkeypatch, audit, key):

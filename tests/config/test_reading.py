@@ -231,7 +231,7 @@ def test_missing_images_are_named(source, file, tmp_path):
     config = config_with(dataset(source) | {"results_dir": str(tmp_path)})
     with pytest.raises(UserError) as caught:
         check_sources(config)
-    assert str(caught.value).startswith(f"{file}: ")
+    assert str(caught.value).startswith(f"config: datasets.mine.source: {file}: ")
 
 
 def test_every_mistake_has_its_line():

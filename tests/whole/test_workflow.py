@@ -152,6 +152,8 @@ def test_the_terminal_shows_a_line_for_each_job(smoke):
     total = int(done[0].partition("/")[2].partition("]")[0])
     assert [line.partition("]")[0] for line in done] == [f"[{number}/{total}" for number in range(1, total + 1)]
     assert len(lines) - total < 45
+    pages = [line.rpartition(" ")[2] for line in lines if "to be read in a browser" in line]
+    assert pages == [f"results/smoke/{name}.html" for name in ("report", "provenance")]
     assert max(map(len, lines)) < 200
     planned = smoke.run("all", "provenance", "--dry-run", "--forceall", *SMOKE).stdout.splitlines()
     assert any(line.split() == ["total", str(total)] for line in planned)

@@ -77,7 +77,15 @@ def check_sources(config: Config) -> None:
     for name, dataset in config.datasets.items():
         folder = config.results_dir / "data" / name
         if not ((folder / "dataset.npz").exists() and _fetched(folder / "dataset.spec.json") == dataset.source):
-            dataset.source.check(config.data_dir)
+            check_source(dataset.source, config.data_dir, f"datasets.{name}.source")
+
+
+def check_source(source: Source, data_dir: Path, key: str) -> None:
+    """Raise `UserError`, with its key in the configuration, for a source whose files are missing."""
+    try:
+        source.check(data_dir)
+    except UserError as error:
+        raise UserError(f"config: {key}: {error}") from None
 
 
 def check_audits(config: Config) -> None:
@@ -85,10 +93,10 @@ def check_audits(config: Config) -> None:
     for name, audit in config.audits.items():
         try:
             audit.check()
-            if isinstance(audit, CheckpointAuditOfDataset):
-                audit.dataset.check(config.data_dir)
         except UserError as error:
             raise UserError(f"config: audits.{name}.{error}") from None
+        if isinstance(audit, CheckpointAuditOfDataset):
+            check_source(audit.dataset, config.data_dir, f"audits.{name}.dataset")
 
 
 def _fetched(spec: Path) -> Source | None:

@@ -32,7 +32,7 @@ class ImageFolder(Source):
         """Only the user has the files: say so before any job starts."""
         if not (data_dir / self.path).exists():
             raise UserError(
-                f"{data_dir / self.path}: no such folder or zip file; put the images there or correct datasets.*.source.path"
+                f"{data_dir / self.path}: no such folder or zip file; put the images there, or correct the path, which is relative to data_dir"
             )
 
     def load(self, data_dir: Path) -> Records:

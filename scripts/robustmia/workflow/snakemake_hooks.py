@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from snakemake.jobs import GroupJob
@@ -52,6 +53,13 @@ def check_working_folder(snakefile: str) -> None:
             f"{os.getcwd()} cannot be written, and Snakemake keeps notes in the folder that it is started in; start it in another "
             f"one: snakemake -s {snakefile}"
         )
+
+
+def name_pages(pages: Iterable[str], started: float) -> None:
+    """Say which of the pages to read a workflow has written since it started, in seconds since 1970."""
+    for page in map(Path, pages):
+        if page.exists() and page.stat().st_mtime >= started:
+            logger.info(f"robustmia: to be read in a browser: {page}")
 
 
 def mark_stale(workflow: Any) -> None:
