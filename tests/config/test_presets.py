@@ -29,7 +29,9 @@ def test_each_changed_setting_is_named_with_the_papers_value():
     assert set(found) == set(dataset.runs)
     for run in found:
         assert "images size 48 x 42 (not set)" in found[run]
-        assert "training schedule one_cycle (piecewise)" in found[run]
+    assert "training schedule one_cycle (piecewise)" in found["ibp"]
+    assert "training schedule epochs 46, 54 (105, 130, 155, 180)" in found["duality"]
+    assert "method weight rises True (False)" in found["abstract_interpretation"]
     assert "training epochs 60 (210)" in found["pgd"]
     assert "training epochs 60 (150)" in found["trades"]
     assert "method epsilon 0.0314 (0.06275)" in found["duality"]

@@ -62,12 +62,13 @@ def _differences(path: tuple[str, ...], ours: Any, theirs: Any) -> Iterator[str]
         for key in ours:
             yield from _differences((*path, key), ours[key], theirs.get(key))
     elif ours != theirs:
-        yield f"{' '.join(path).replace('_', ' ')} {_in_words(ours)} ({_in_words(theirs)})"
+        between = " x " if path[-1] == "size" else ", "
+        yield f"{' '.join(path).replace('_', ' ')} {_in_words(ours, between)} ({_in_words(theirs, between)})"
 
 
-def _in_words(value: Any) -> str:
+def _in_words(value: Any, between: str = ", ") -> str:
     if value is None:
         return "not set"
     if isinstance(value, list):
-        return " x ".join(map(_in_words, value))
+        return between.join(map(_in_words, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
