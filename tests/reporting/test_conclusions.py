@@ -40,7 +40,9 @@ def test_words_say_what_is_significant_and_how_many_seeds_the_rest_would_need():
 def test_no_leak_is_shown_where_every_interval_contains_chance():
     for seeds, words in ((1, "No leak of these models is shown"), (5, "No leak is shown: no 95 %")):
         table = comparison(0.55, 0.55, 0.55, seeds).assign(accuracy_low=0.49)
-        assert words in conclusions_text(table)[0]
+        said = conclusions_text(table)[0]
+        assert words in said
+        assert f"up to {100 * table.accuracy_high.max():.1f} % are not ruled out" in said
 
 
 def test_the_numbers_of_seeds_are_those_of_the_table():
@@ -52,7 +54,11 @@ def test_the_numbers_of_seeds_are_those_of_the_table():
     table.loc[table.run == "pgd", ["significant", "seeds_needed"]] = [False, 700]
     assert "12 for ibp, and over 100 for the others." in " ".join(conclusions_text(table))
     table.loc[table.run == "ibp", "seeds_needed"] = None
-    assert "even 100 seeds would hardly show them" in " ".join(conclusions_text(table))
+    assert "They are so small, beside the spread over seeds, that even 100 seeds would hardly show them" in " ".join(
+        conclusions_text(table)
+    )
+    table.loc[table.run == "pgd", "significant"] = True
+    assert "It is so small" in " ".join(conclusions_text(table))
 
 
 def test_a_difference_is_called_significant_only_where_the_table_says_so():

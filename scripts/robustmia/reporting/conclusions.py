@@ -45,7 +45,10 @@ def _leaking(ordered: pd.DataFrame) -> str:
     most, leaking, others = ordered.iloc[0], ordered[ordered.accuracy_low > 0.5], ordered[ordered.accuracy_low <= 0.5]
     about = "" if most.seeds > 1 else " of this model" if len(ordered) == 1 else " of these models"
     if not len(leaking):
-        return f"No leak{about} is shown: no 95 % confidence interval lies above 50 %, which is chance."
+        return (
+            f"No leak{about} is shown: no 95 % confidence interval of the strongest attack on a run lies above 50 %, which is chance. "
+            f"Accuracies of up to {100 * ordered.accuracy_high.max():.1f} % are not ruled out."
+        )
     first = (
         f"The strongest honest attack does best on {most.run}: a balanced accuracy of {100 * most.accuracy:.1f} % (95 % confidence "
         f"interval {_interval(most.accuracy_low, most.accuracy_high)}; chance: 50 %)."
@@ -61,7 +64,7 @@ def _against_natural(compared: pd.DataFrame, natural: pd.Series) -> str:
     if compared.p_holm.isna().all():
         return (
             f"{first} the accuracy differs by {_differences(compared)} points. {seeds} {'seeds are' if seeds > 1 else 'seed is'} too few "
-            "for a test: other trainings would give other differences. List three seeds or more."
+            "for a test: other trainings would give other differences. A test takes three seeds; small differences take five or more."
         )
     significant = compared.significant.astype(bool)
     groups = (
@@ -80,7 +83,8 @@ def _power(rest: pd.DataFrame, seeds: int) -> str:
     """How many seeds the differences that are not significant would need."""
     within_reach = rest[rest.seeds_needed <= MANY_SEEDS]
     if not len(within_reach):
-        return f"They are so small, beside the spread over seeds, that even {MANY_SEEDS} seeds would hardly show them."
+        which = "It is" if len(rest) == 1 else "They are"
+        return f"{which} so small, beside the spread over seeds, that even {MANY_SEEDS} seeds would hardly show {'it' if len(rest) == 1 else 'them'}."
     needed = ", ".join(f"{int(row['seeds_needed'])} for {row['run']}" for row in rows_of(within_reach))
     others = "" if len(within_reach) == len(rest) else f", and over {MANY_SEEDS} for the others"
     return (

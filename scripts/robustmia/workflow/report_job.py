@@ -57,7 +57,7 @@ class ReportJob:
         tables = self.targets.tables(dataset)
         csv = {
             name: filled(self.paths.table, dataset=dataset, table=name)
-            for name in ("robustness", "membership_over_seeds", "conclusions")
+            for name in ("robustness", "membership_inference", "membership_over_seeds", "conclusions")
         }
         files = [*self.targets.expand(filled(self.paths.table), dataset=dataset), *csv.values()]
         return {

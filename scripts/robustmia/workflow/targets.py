@@ -46,13 +46,15 @@ class Targets:
         return next(names for names in self.variants.find(dataset).signal_jobs if "adversarial" in names.split("+"))
 
     def figures(self, dataset: str) -> list[str]:
-        """Figures that the data set, its signals, and the shadow models if there are any, allow."""
-        signals, shadows = self.config.datasets[dataset].signals, self.config.shadow_models
+        """Figures that the data set, its signals and trainings, and the shadow models if there are any, allow."""
+        settings, shadows = self.config.datasets[dataset], self.config.shadow_models
+        monitored = any((run.training or settings.training).monitor for run in settings.runs.values())
         published = self.differences_from_paper(dataset)
         return [
             name
             for name, kind in zip(FIGURES, cast("tuple[type[Figure], ...]", classes(FIGURES)), strict=True)
-            if (kind.needs_signal is None or kind.needs_signal in signals)
+            if (kind.needs_signal is None or kind.needs_signal in settings.signals)
+            and (monitored or not kind.needs_monitor)
             and (shadows or not kind.needs_shadow_models)
             and (published or not kind.needs_published)
         ]

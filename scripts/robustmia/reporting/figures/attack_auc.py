@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from robustmia.reporting.figures.data import FigureData
 
 
+LEAST_REACH = 10.0  # points on both sides of chance that the colours span, so that noise is pale
+
+
 class AttackAUC(Figure):
     """The AUC of every attack on every signal."""
 
@@ -35,7 +38,7 @@ class AttackAUC(Figure):
         table = table[(table.strategy != "correctness") & (table.signal != "own_verified")]
         order = pd.MultiIndex.from_frame(table[["signal", "strategy"]].drop_duplicates())
         areas = 100 * table.groupby(["signal", "strategy", "run"]).auc.mean().unstack("run").loc[order, list(runs)]
-        reach = max(2.0, float(np.abs(areas.to_numpy() - 50).max()))
+        reach = max(LEAST_REACH, float(np.abs(areas.to_numpy() - 50).max()))
         drawing, axes = grid(1, 1, self)
         drawing.set_figheight(min(self.height, 1.6 + 0.19 * len(areas)))
         axis = axes[0, 0]

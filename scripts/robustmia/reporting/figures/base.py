@@ -39,6 +39,8 @@ class Figure(Settings):
     """A signal without which there is no such figure."""
     needs_shadow_models: ClassVar[bool] = False
     """Whether there is such a figure with shadow models only."""
+    needs_monitor: ClassVar[bool] = False
+    """Whether there is such a figure only where some training has a monitor."""
     needs_published: ClassVar[bool] = False
     """Whether there is such a figure for the paper's data sets only."""
 

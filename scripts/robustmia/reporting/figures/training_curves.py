@@ -29,6 +29,7 @@ class TrainingCurves(Figure):
     table = "training_history"
     content = "accuracies while training"
     quotes = ()
+    needs_monitor = True
     height: Inches = 5.4
 
     def draw(self, data: FigureData) -> Drawing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robustmia.files.tables import read_table
 from robustmia.reporting.conclusions import conclusions_text
@@ -20,11 +20,15 @@ from robustmia.reporting.page.page import (
     wall_times,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 QUESTION = "Does training a classifier to resist adversarial examples make it reveal who was in its training set, and how much?"
 INTRODUCTION = (
     "Membership inference against models that were trained naturally and with robust training methods, from clean inputs (I_B), adversarial inputs (I_A) and the verified worst case (I_V), after Song, Shokri and Mittal (CCS 2019). "
     "Accuracies of attacks are balanced: 50 % is chance."
 )
+FITS = 0.9  # clean accuracy on members, below which a model is said not to fit them
 LEADERBOARD_NOTE = (
     "Percent, means over seeds, on non-members; in small print 95 % confidence intervals or ± the standard deviation over seeds. Press a heading to sort. Strongest attack: chosen on one half of the records of each model and measured on the other, among attacks with honest thresholds. "
     "I_B, I_A, I_V: thresholds from one half of the records, applied to the other. The highest AUC and true positive rates (TPR) at a false positive rate (FPR) are those of the attack that does best on the same records, "
@@ -65,8 +69,9 @@ def report_page(spec: dict[str, Any], config: dict[str, Any], captions: dict[str
 def _dataset(
     name: str, part: dict[str, Any], settings: dict[str, Any], captions: dict[str, str], seeds: list[int]
 ) -> Section:
-    robustness, over_seeds, conclusions = (
-        read_table(part["csv"][table]) for table in ("robustness", "membership_over_seeds", "conclusions")
+    robustness, membership, over_seeds, conclusions = (
+        read_table(part["csv"][table])
+        for table in ("robustness", "membership_inference", "membership_over_seeds", "conclusions")
     )
     drawings, answer = _drawings(part, captions, seeds), conclusions_text(conclusions)
     runs = {run: given for run, given in settings["runs"].items() if given is not None}
@@ -74,7 +79,7 @@ def _dataset(
         anchor=f"data-{name}",
         name=name,
         title=f"Results on {name}",
-        paragraphs=answer,
+        paragraphs=[*answer, models_in_words(robustness, membership)],
         first=next((drawing for is_first, drawing in drawings if is_first), None),
         leaderboard=leaderboard(robustness, over_seeds, conclusions),
         tables={title: _without_answer(read_table_page(path), answer) for title, path in part["tables"].items()},
@@ -84,6 +89,23 @@ def _dataset(
         times=wall_times(part["specs"]),
         files=[*part["files"], *(drawing.pdf for _, drawing in drawings)],
     )
+
+
+def models_in_words(robustness: pd.DataFrame, membership: pd.DataFrame) -> str:
+    """How many members the models have, and which models hardly fit them.
+
+    Args:
+        robustness: rows of one data set from `robustness.csv`.
+        membership: those from `membership_inference.csv`.
+    """
+    counts, accuracies = membership.iloc[0], robustness.groupby("run", sort=False).train_accuracy.mean()
+    said = [f"Each model has {counts.members} members, which are to be told from {counts.nonmembers} non-members."]
+    if len(unfit := accuracies[accuracies < FITS]):
+        which = ", ".join(f"{run} {100 * accuracy:.0f} %" for run, accuracy in unfit.items())
+        said.append(
+            f"Some classify few of their own members correctly ({which}): a model that does not fit its members can hardly reveal them, and more epochs or a larger network may be needed."
+        )
+    return " ".join(said)
 
 
 def _without_answer(table: TablePage, answer: list[str]) -> TablePage:
