@@ -131,7 +131,7 @@ def plan_table(config: Config, variants: Variants, device: torch.device) -> tupl
                 "shadow models": shadows,
                 "training (s each)": f"{cost.training:,.0f}",
                 "signals (s each)": f"{cost.signals:,.0f}",
-                "hours": f"{seconds / 3600:.2f}",
+                "minutes": f"{seconds / 60:,.1f}",
             }
         )
     return pd.DataFrame(rows), hours, space
@@ -152,10 +152,14 @@ def plan(files: Sequence[str]) -> str:
     table, hours, space = plan_table(config, Variants(config, read_points(raw, config)), device)
     kind = "GPU" if device.type == "cuda" else "core"
     said = (
-        f"About {hours:.1f} {kind} hours from nothing ({torch.cuda.get_device_name() if kind == 'GPU' else machine()}), and {space:.1f} GiB for models and signals. Divide the hours by the jobs that run at once. "
-        "Trainings are timed at full radius and weights, and shadow models one by one, so that this is rather too much."
+        f"About {_time(hours, kind)} from nothing ({torch.cuda.get_device_name() if kind == 'GPU' else machine()}), and {space:.1f} GiB for models and signals. Divide the hours by the jobs that run at once. "
+        "Trainings are timed at full radius and weights, and shadow models one by one, so that this is rather too much. Inference, tables, figures and audits are not counted."
     )
     return f"{table.to_markdown(index=False)}\n\n{said}"
+
+
+def _time(hours: float, kind: str) -> str:
+    return f"{hours:.1f} {kind} hours" if hours >= 1 else f"{60 * hours:.1f} {kind} minutes"
 
 
 if __name__ == "__main__":
