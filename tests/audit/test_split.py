@@ -66,7 +66,7 @@ BAD = {
     "fractions": ("s.npz", {"members": np.arange(5) / 2, "nonmembers": np.arange(5, 9)}, "a list of row numbers or of names"),
     "one member": ("s.npz", {"members": np.arange(1), "nonmembers": np.arange(5, 9)}, "2 or more members"),
     "everyone": ("s.txt", "\n".join(NAMED.names), "2 or more nonmembers are needed, and it leaves 0"),
-    "an unknown name": ("s.txt", "0/0000.png\nmine/0001.png", "1 of 2 names are no record's, the first of them 'mine/0001.png'; records are named like '0/0000.png'"),
+    "an unknown name": ("s.txt", "0/0000.png\nmine/0001.png", "1 of 2 names belong to no record, the first of them 'mine/0001.png'; records are named like '0/0000.png'"),
     "a name twice": ("s.txt", "0/0000.png\n1/0001.png\n0/0000.png", "0/0000.png is listed twice"),
     "no text": ("s.txt", b"\xff\xfe\x00", "cannot be read as text"),
     "no archive": ("s.npz", b"garbage", "cannot be read as .npz"),

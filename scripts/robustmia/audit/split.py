@@ -73,7 +73,7 @@ def _rows_of(path: Path, names: Sequence[str], records: Records) -> np.ndarray:
     rows = {str(name): row for row, name in enumerate(records.names)}
     if unknown := [name for name in names if name not in rows]:
         raise UserError(
-            f"{path}: {len(unknown)} of {len(names)} names are no record's, the first of them {unknown[0]!r}; records are named like {str(records.names[0])!r}"
+            f"{path}: {len(unknown)} of {len(names)} names belong to no record, the first of them {unknown[0]!r}; records are named like {str(records.names[0])!r}"
         )
     return _all_different(path, np.array([rows[name] for name in names], np.int64), names)
 
