@@ -274,7 +274,7 @@ def test_audits_run_through_the_workflow(audited):
     for name in ("their_predictions", "their_checkpoint"):
         membership = pd.read_csv(folder / name / "membership_inference.csv")
         assert set(membership.run) == {name}
-        assert (folder / name / "report.md").read_text().startswith(f"# Audit of {name}")
+        assert f"Audit of {name}" in (folder / name / "report.html").read_text()
         assert (folder / name / "robustness.csv").exists()
         records = pd.read_csv(folder / name / "records.csv")
         assert len(records) == membership.members.iloc[0] + membership.nonmembers.iloc[0]
