@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import escape
 from PIL import Image
 
 from robustmia.audit.signal_files import AuditedSignals
@@ -143,7 +143,7 @@ def audit_page(audit: Audit, drawings: list[Drawing]) -> str:
         leaderboard_note=TABLE_IN_WORDS,
         made_title="What was audited",
         made=made | accuracies_in_words(audit.robustness.iloc[0]) | audit.provenance,
-        footer=[str(escape(note)) for note in audit.signals.notes],
+        footer=[escape(note) for note in audit.signals.notes],
     )
 
 
