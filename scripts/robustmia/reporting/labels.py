@@ -30,4 +30,5 @@ def spaced(name: str) -> str:
 def attack_in_words(name: str) -> str:
     """An attack `signal/strategy` or `signal/strategy/rule` as words, such as `I_A on adversarial inputs, split`."""
     signal, strategy, *rule = name.split("/")
+    strategy = strategy.removesuffix("_own")  # which the signal says
     return ", ".join([f"{spaced(strategy)} on {SIGNALS_IN_WORDS.get(signal, spaced(signal))}", *map(spaced, rule)])

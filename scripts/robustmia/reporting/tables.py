@@ -146,13 +146,17 @@ def verification_note(verification: pd.DataFrame, quotes: dict[str, str]) -> str
     cost = verification[verification.verifier == "tightest"].estimated_seconds.max()
     note = (
         f"Percent of the non-members that are verified, by each verifier alone, and by the lowest bound of all of them "
-        f"(tightest): {quotes['verified']}. For 1,000 records they are estimated to take up to {cost:,.3g} s together"
+        f"(tightest): {quotes['verified']}. For 1,000 records they are estimated to take up to {_time(cost)} together"
     )
     tighter = verification.dropna(subset=["tighter_verifier"])
     if tighter.empty:
         return f"{note}; none is tighter."
     names = " or ".join(IN_WORDS[name] for name in tighter.tighter_verifier.unique())
-    return f"{note}; {names} would be tighter, in up to {tighter.tighter_seconds.max():,.3g} s."
+    return f"{note}; {names} would be tighter, in up to {_time(tighter.tighter_seconds.max())}."
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:,.0f} min" if seconds >= 120 else f"{seconds:,.3g} s"
 
 
 def _latex_heading(name: str) -> str:

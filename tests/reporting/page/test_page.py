@@ -14,6 +14,7 @@ from reporting_helpers import over_seeds, robustness_and_membership
 from robustmia.config.registry import FIGURES
 from robustmia.reporting.figures.base import Figure
 from robustmia.reporting.figures.style import PAPER, save, style
+from robustmia.reporting.labels import attack_in_words
 from robustmia.reporting.page.drawings import inline
 from robustmia.reporting.page.leaderboard import leaderboard
 from robustmia.reporting.page.page import (
@@ -117,6 +118,11 @@ def test_the_leaderboard_begins_with_the_run_that_leaks_most():
     assert first["I_A"].text == "71.0"
     assert (first["highest AUC"].text, first["highest AUC"].detail) == ("70.0", "I_A on adversarial inputs")
     assert rows[1]["from natural"].value is None
+
+
+def test_the_attack_on_own_bounds_is_that_of_the_paper():
+    assert attack_in_words("own_verified/I_V_own/split") == "I_V on its own bounds, split"
+    assert attack_in_words("noisy/log_odds") == "log odds on noisy"
 
 
 def test_columns_without_a_value_are_left_out_and_all_rows_have_the_same():
