@@ -248,6 +248,15 @@ def test_images_are_normalised_as_the_audit_says(tmp_path):
     assert str(caught.value).startswith("mean: ")
 
 
+def test_a_network_that_normalises_by_itself_is_not_warned_of(tmp_path):
+    model = SMALL | {"input_mean": [0.25], "input_std": [0.5]}
+    weights = {f"body.{name}": value for name, value in load_file(checkpoint(tmp_path).weights).items()}
+    save_file(weights, tmp_path / "whole.safetensors")
+    settings = checkpoint(tmp_path, model=model, weights=tmp_path / "whole.safetensors", signals={"benign": {}})
+    warnings = checkpoint_signals(settings, DIGITS, threads=1).warnings
+    assert not any("pixels in [0, 1]" in warning for warning in warnings)
+
+
 def test_a_function_may_return_a_trained_network(tmp_path, their_code):
     network, notes = audited_network(checkpoint(tmp_path, model="theirs:trained", weights=None), DIGITS)
     plain = audited_network(checkpoint(tmp_path), DIGITS)[0]

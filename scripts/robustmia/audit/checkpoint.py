@@ -79,7 +79,8 @@ def _load(network: nn.Module, path: Path) -> list[str]:
         network.load_state_dict(fit.weights)
     except (UserError, RuntimeError) as error:
         raise UserError(f"weights: {path}: {first_line(error)}") from None
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return [f"The file of the weights has the SHA-256 digest {digest}."] + (
         [f"The weights were adapted: {fit.in_words}."] if fit.in_words else []
     )
@@ -94,7 +95,8 @@ def checkpoint_signals(settings: CheckpointAudit, records: Records, threads: int
     split, (network, notes) = audited_split(settings, records), audited_network(settings, records)
     target, classes = TargetModel(network, records, split, pick_device(threads), seed=0), len(records.class_names)
     clean = _clean_logits(target, settings.signals["benign"], classes)
-    warnings = [] if settings.mean else [_not_normalised(clean)]
+    normalises = settings.mean or (not isinstance(settings.model, str) and settings.model.input_mean)
+    warnings = [] if normalises else [_not_normalised(clean)]
     if all(are_probabilities(side) for side in (clean.members, clean.nonmembers)):
         target.model = LogProbabilities(target.model)
         clean = _clean_logits(target, settings.signals["benign"], classes)
