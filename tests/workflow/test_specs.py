@@ -216,3 +216,15 @@ def test_more_shadow_models_change_no_spec_where_members_are_half_of_the_records
         )
         assert (eight == twelve) == kept
         assert (eight | {"shadow_models": 12} == twelve) == (not kept)
+
+
+@pytest.mark.parametrize("monitored", ["data set", "one run", "nothing"])
+def test_training_curves_are_drawn_only_where_a_training_has_a_monitor(monitored):
+    raw = default()
+    digits = raw["datasets"]["digits"]
+    digits["training"]["monitor"] = {"every": 1} if monitored == "data set" else None
+    if monitored == "one run":
+        digits["runs"]["pgd"]["training"] = {"monitor": {"every": 1}}
+    figures = specs_of(read_config(raw)).targets.figures("digits")
+    assert ("training_curves" in figures) == (monitored != "nothing")
+    assert "trade_off" in figures
