@@ -46,6 +46,9 @@ def figures(*names: str) -> set[tuple[str, ...]]:
 
 
 AFTER_TRAINING = tables() | HISTORY | SUMMARIES | figures() | REPORT
+AFTER_SIGNALS = {job for run in RUNS for job in from_signals(run)} | AFTER_TRAINING - HISTORY - figures(
+    "training_curves"
+)
 Edit = Callable[[Workflow], "contextlib.AbstractContextManager[tuple[str, ...]]"]
 
 
@@ -145,27 +148,15 @@ EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
     ),
     "signals/benign.py": (
         rewrite("scripts/robustmia/signals/benign.py", lambda text: text + "\n"),
-        {job for run in RUNS for job in from_signals(run)}
-        | tables()
-        | SUMMARIES
-        | (figures() - figures("training_curves"))
-        | REPORT,
+        AFTER_SIGNALS,
     ),
     "bounds/alpha_crown.py": (
         rewrite("scripts/robustmia/bounds/alpha_crown.py", lambda text: text + "\n"),
-        {job for run in RUNS for job in from_signals(run)}
-        | tables()
-        | SUMMARIES
-        | (figures() - figures("training_curves"))
-        | REPORT,
+        AFTER_SIGNALS,
     ),
     "the verified ball": (
         overlay(digits(signals={"verified": {"epsilon": 0.05}})),
-        {job for run in RUNS for job in from_signals(run)}
-        | tables()
-        | SUMMARIES
-        | (figures() - figures("training_curves"))
-        | REPORT,
+        AFTER_SIGNALS,
     ),
     "no verified signal": (
         overlay(digits(signals={"verified": None})),
@@ -179,11 +170,7 @@ EDITS: dict[str, tuple[Edit, set[tuple[str, ...]]]] = {
     "a deleted model": (deleted_model, target_jobs("pgd") | AFTER_TRAINING),
     "the evaluation attack": (
         overlay(digits(signals={"adversarial": {"steps": 4}})),
-        {job for run in RUNS for job in from_signals(run)}
-        | tables()
-        | SUMMARIES
-        | (figures() - figures("training_curves"))
-        | REPORT,
+        AFTER_SIGNALS,
     ),
 }
 
