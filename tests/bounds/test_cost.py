@@ -61,7 +61,7 @@ def test_a_budget_affords_verifiers_from_the_cheapest_on():
 def test_a_loose_verifier_is_not_named_without_the_next_tighter_one_and_its_cost():
     model, (images, _) = network("dense", 3), batch(3)
     words = costs(model, images, ("interval", "dual")).in_words()
-    assert "intervals (under 1 s)" in words
+    assert "intervals (about 1 s)" in words
     assert "CROWN would be tighter" in words
     assert costs(model, images, ("alpha_crown",)).in_words().endswith("None is tighter.")
 

@@ -86,7 +86,7 @@ def test_the_verifiers_table_has_a_column_for_each_and_means_over_seeds():
     text = render("markdown", table, verification_note(long, {"verified": VERIFIED}))
     assert "| 45.0 ± 7.1" in text
     assert "l-inf ball of radius 0.05, cut to valid pixels" in text
-    assert "up to 4.5 s together; alpha-CROWN would be tighter, in up to 5 min." in text
+    assert "about 4 s together at most; alpha-CROWN would be tighter, in about 5 min at most." in text
     tightest = verification_note(long.assign(tighter_verifier=None, tighter_seconds=None), {"verified": VERIFIED})
     assert tightest.endswith("none is tighter.")
 

@@ -26,17 +26,16 @@ class Choice:
 
     def in_words(self) -> str:
         """Sentences for logs and reports."""
-        costs = ", ".join(f"{IN_WORDS[name]} ({_duration(cost)})" for name, cost in self.seconds.items())
+        costs = ", ".join(f"{IN_WORDS[name]} ({duration(cost)})" for name, cost in self.seconds.items())
         sentence = f"Verifiers, and the time that each is estimated to take for 1,000 records: {costs}."
         if self.tighter is None:
             return f"{sentence} None is tighter."
-        return f"{sentence} {IN_WORDS[self.tighter]} would be tighter, in {_duration(self.tighter_seconds)}."
+        return f"{sentence} {IN_WORDS[self.tighter]} would be tighter, in {duration(self.tighter_seconds)}."
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return "under 1 s"
+def duration(seconds: float) -> str:
+    """An estimate in words, such as `about 3 min`; never less than a second."""
     for unit, length in (("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"about {seconds / length:,.0f} {unit}"
-    return f"about {seconds:.0f} s"
+    return f"about {max(seconds, 1):.0f} s"

@@ -31,7 +31,7 @@ class Yale(Source):
         if not (data_dir / self.path).exists():
             raise UserError(
                 f"{data_dir / self.path}: no such folder or zip file; get the cropped Extended Yale Face Database B from "
-                "its own site and put it there, or correct datasets.*.source.path"
+                "its own site and put it there, or correct the path of this source"
             )
 
     def load(self, data_dir: Path) -> Records:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from robustmia.bounds.choice import IN_WORDS
+from robustmia.bounds.choice import IN_WORDS, duration
 from robustmia.files.atomic import write_text
 from robustmia.files.tables import read_table
 from robustmia.reporting.labels import PAPER_STRATEGIES, spaced
@@ -146,17 +146,13 @@ def verification_note(verification: pd.DataFrame, quotes: dict[str, str]) -> str
     cost = verification[verification.verifier == "tightest"].estimated_seconds.max()
     note = (
         f"Percent of the non-members that are verified, by each verifier alone, and by the lowest bound of all of them "
-        f"(tightest): {quotes['verified']}. For 1,000 records they are estimated to take up to {_time(cost)} together"
+        f"(tightest): {quotes['verified']}. For 1,000 records they are estimated to take {duration(cost)} together at most"
     )
     tighter = verification.dropna(subset=["tighter_verifier"])
     if tighter.empty:
         return f"{note}; none is tighter."
     names = " or ".join(IN_WORDS[name] for name in tighter.tighter_verifier.unique())
-    return f"{note}; {names} would be tighter, in up to {_time(tighter.tighter_seconds.max())}."
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 60:,.0f} min" if seconds >= 120 else f"{seconds:,.3g} s"
+    return f"{note}; {names} would be tighter, in {duration(tighter.tighter_seconds.max())} at most."
 
 
 def _latex_heading(name: str) -> str:
