@@ -5,8 +5,9 @@ from pathlib import Path
 from robustmia.workflow.job import job
 
 with job(snakemake):
-    from robustmia.audit.page import Audit, audit_page, audit_subject, draw_figures
+    from robustmia.audit.page import Audit, audit_page, draw_figures
     from robustmia.audit.signal_files import AuditedSignals
+    from robustmia.audit.words import audit_subject
     from robustmia.data.records import Records
     from robustmia.files.atomic import write_text
     from robustmia.files.tables import read_table

@@ -11,18 +11,11 @@ import pytest
 from PIL import Image
 
 from helpers import AUDITED, checkpoint
-from robustmia.audit.page import (
-    Audit,
-    attacks,
-    audit_page,
-    audit_subject,
-    image_of,
-    most_telling,
-    single_records_in_words,
-    strongest_in_words,
-)
+from robustmia.audit.attacks_table import attacks
+from robustmia.audit.page import Audit, audit_page, image_of
 from robustmia.audit.results import audit_tables
 from robustmia.audit.signal_files import AuditedSignals
+from robustmia.audit.words import audit_subject, most_telling, single_records_in_words, strongest_in_words
 from robustmia.config.registry import COLUMNS, STRATEGIES
 from robustmia.files.signals import SignalLogits
 from robustmia.inference.attacks.base import load_attacks
