@@ -61,8 +61,8 @@ def test_a_leak_is_answered_with_yes():
 def test_no_leak_is_answered_with_what_is_not_ruled_out():
     audit = found(gap=0.0)
     answer, _ = strongest_in_words(audit.strongest)
-    assert answer.startswith("Not that these attacks show: ")
-    assert f"does not rule out {100 * audit.strongest.accuracy_high:.1f} %" in answer
+    assert answer.startswith("No leak is shown: ")
+    assert f"up to {100 * audit.strongest.accuracy_high:.1f} % are not ruled out" in answer
 
 
 def test_it_says_how_many_members_can_be_named():

@@ -54,8 +54,9 @@ def test_the_numbers_of_seeds_are_those_of_the_table():
     table.loc[table.run == "pgd", ["significant", "seeds_needed"]] = [False, 700]
     assert "12 for ibp, and over 100 for the others." in " ".join(conclusions_text(table))
     table.loc[table.run == "ibp", "seeds_needed"] = None
-    assert "They are so small, beside the spread over seeds, that even 100 seeds would hardly show them" in " ".join(
-        conclusions_text(table)
+    assert (
+        "They are so small, compared with the spread over seeds, that even 100 seeds would hardly show them"
+        in " ".join(conclusions_text(table))
     )
     table.loc[table.run == "pgd", "significant"] = True
     assert "It is so small" in " ".join(conclusions_text(table))
@@ -70,7 +71,7 @@ def test_a_difference_is_called_significant_only_where_the_table_says_so():
 
 
 def test_words_say_which_runs_are_not_shown_to_leak():
-    assert "Every run leaks" in words_of(0.55, 0.65, 0.6)
+    assert "confidence interval of every run lies above 50 %" in words_of(0.55, 0.65, 0.6)
     one = words_of(0.6, 0.65, 0.5)
     assert "does best on pgd" in one
     assert "No leak is shown for ibp, whose 95 % confidence interval does not lie above 50 %" in one

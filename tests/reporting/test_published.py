@@ -60,6 +60,18 @@ def test_the_words_say_how_near_and_in_which_order():
     assert "cover training again" in text
 
 
+def test_one_seed_has_no_intervals_to_compare_with():
+    comparison = published_comparison("yale", *tables()).assign(seeds=1, low=None, high=None)
+    text = "\n".join(published_text(comparison, {run: [] for run in METHODS}))
+    assert "of our means" not in text
+    assert "those with the oracle threshold have no intervals" in text
+    assert "8 published" not in text
+    several = published_text(published_comparison("yale", *tables()), {run: [] for run in METHODS})
+    assert (
+        "3 of 4 published numbers lie within the 95 % confidence intervals of our means" in several[0]
+    )  # all but duality, 55.9
+
+
 def test_what_all_runs_do_otherwise_is_said_once():
     comparison = published_comparison("yale", *tables())
     differences = {run: ["epochs 60 (210)"] for run in METHODS} | {"mine": ["epochs 60 (210)", "steps 7 (10)"]}

@@ -38,7 +38,7 @@ def strongest_in_words(strongest: pd.Series) -> list[str]:
     if strongest.accuracy_low > 0.5:
         answer = f"Yes: the strongest attack tells members from non-members with {accuracy}."
     else:
-        answer = f"Not that these attacks show: the strongest has {accuracy}. The interval does not rule out {100 * strongest.accuracy_high:.1f} %."
+        answer = f"No leak is shown: the strongest attack has {accuracy}. Accuracies of up to {100 * strongest.accuracy_high:.1f} % are not ruled out."
     how = (
         f"It is chosen on one half of the records and measured on the other half; most often it is {attack_in_words(attack)}{RULES[rule]}. "
         "Every interval here is for this one model and other records like these: a model that is trained again in the same way "
@@ -64,7 +64,7 @@ def single_records_in_words(membership: pd.DataFrame) -> str:
     interval = f"{100 * best.tpr_at_1pct_fpr_low:.1f} to {100 * best.tpr_at_1pct_fpr_high:.1f} %"
     return (
         f"Single records: where 1 % of the non-members are taken for members, {name_of(best)} finds {100 * best.tpr_at_1pct_fpr:.1f} % of the members "
-        f"({interval}), and guessing 1 %. It is the best of all attacks on these very records, so that this is somewhat too high."
+        f"(95 % confidence interval {interval}); guessing finds 1 %. It is the best of all attacks on these very records, so that this is somewhat too high."
     )
 
 

@@ -54,7 +54,9 @@ def _leaking(ordered: pd.DataFrame) -> str:
         f"interval {_interval(most.accuracy_low, most.accuracy_high)}; chance: 50 %)."
     )
     if not len(others):
-        return f"{first} Every run leaks: each 95 % confidence interval lies above 50 %."
+        return (
+            f"{first} The 95 % confidence interval of every run lies above 50 % (not corrected for the number of runs)."
+        )
     does_not = "intervals do not lie" if len(others) > 1 else "interval does not lie"
     return f"{first} No leak is shown for {_names(others)}, whose 95 % confidence {does_not} above 50 %."
 
@@ -84,7 +86,7 @@ def _power(rest: pd.DataFrame, seeds: int) -> str:
     within_reach = rest[rest.seeds_needed <= MANY_SEEDS]
     if not len(within_reach):
         which = "It is" if len(rest) == 1 else "They are"
-        return f"{which} so small, beside the spread over seeds, that even {MANY_SEEDS} seeds would hardly show {'it' if len(rest) == 1 else 'them'}."
+        return f"{which} so small, compared with the spread over seeds, that even {MANY_SEEDS} seeds would hardly show {'it' if len(rest) == 1 else 'them'}."
     needed = ", ".join(f"{int(row['seeds_needed'])} for {row['run']}" for row in rows_of(within_reach))
     others = "" if len(within_reach) == len(rest) else f", and over {MANY_SEEDS} for the others"
     return (
@@ -107,8 +109,8 @@ def _method(comparison: pd.DataFrame) -> str:
         said.append("Confidence intervals cover training again with other seeds, and the sampling of records.")
     if comparison.p_holm.notna().any():
         said.append(
-            f"p-values are those of paired tests over the {seeds} seeds, corrected for the number of defenses (Holm). A difference is "
-            "called significant if p is below 0.05."
+            "p-values, too, cover training again and the sampling of records; they are corrected for the number of defenses (Holm), which "
+            "the intervals are not. A difference is called significant if p is below 0.05."
         )
     return " ".join(said)
 

@@ -12,7 +12,7 @@ SIGNALS_IN_WORDS = {
     "adversarial": "adversarial inputs",
     "targeted": "targeted inputs",
     "verified": "the verified worst case",
-    "own_verified": "its own bounds",
+    "own_verified": "the bounds of its training",
 }
 
 

@@ -92,18 +92,18 @@ def published_text(comparison: pd.DataFrame, differences: dict[str, list[str]]) 
     covers = (
         f"Our numbers are means over {seeds} seeds, whose intervals cover training again"
         if seeds > 1
-        else "Our numbers are of one seed, whose intervals do not cover training again"
+        else "Our numbers are of one seed: those with the oracle threshold have no intervals, and the intervals of the others do not cover training again"
     )
     return [
         *(_nearness(inputs, comparison[comparison.inputs == inputs]) for inputs in STRATEGIES),
-        _protocol(differences),
+        *_protocol(differences),
         f"{covers}; each published one is of one model. Percent; the oracle threshold, which is the paper's, is chosen on the evaluated records themselves, so that uninformative scores give "
         f"{100 * comparison.chance.mean():.1f} % here. The honest threshold is chosen on one half of the records and applied to the other.",
     ]
 
 
-def _protocol(differences: dict[str, list[str]]) -> str:
-    """The settings that are not the paper's: of all runs, then of each."""
+def _protocol(differences: dict[str, list[str]]) -> list[str]:
+    """The settings that are not the paper's: of all runs, then a paragraph for each."""
     lists = list(differences.values())
     shared = [item for item in lists[0] if all(item in others for others in lists)]
     further = {run: [item for item in items if item not in shared] for run, items in differences.items()}
@@ -112,21 +112,22 @@ def _protocol(differences: dict[str, list[str]]) -> str:
     ]
     if shared:
         said.append(f"All runs differ from the paper's settings, given in brackets, in {', '.join(shared)}.")
-    said += [f"{run}: {', '.join(items)}." for run, items in further.items() if items]
-    return " ".join(said)
+    return [" ".join(said), *(f"{run}: {', '.join(items)}." for run, items in further.items() if items)]
 
 
 def _nearness(inputs: str, rows: pd.DataFrame) -> str:
-    within = int(((rows.low <= rows.published) & (rows.published <= rows.high)).sum())
     furthest = rows.iloc[rows.difference.abs().argmax()]
     text = (
         f"{STRATEGIES[inputs]} ({inputs} inputs): ours differ from the published accuracies by {100 * rows.difference.abs().mean():.1f} points in the mean, most for {furthest.run} "
-        f"({100 * furthest.difference:+.1f}); {within} of {len(rows)} published numbers lie within our 95 % confidence intervals."
+        f"({100 * furthest.difference:+.1f})."
     )
+    if rows.low.notna().any():
+        within = int(rows.published.between(rows.low, rows.high).sum())
+        text += f" {within} of {len(rows)} published numbers lie within the 95 % confidence intervals of our means; a single model, as each of the paper's is, scatters more."
     if rows.method.nunique() < ENOUGH_TO_RANK:
         return text
     correlation = spearmanr(rows.published, rows["mean"]).statistic
-    return f"{text} The order of the methods agrees with the paper's to a rank correlation of {correlation:+.2f}."
+    return f"{text} The order of the methods agrees with the paper's to a rank correlation of {correlation:+.2f}, of {rows.method.nunique()} methods alone."
 
 
 def _with_interval(mean: float, low: float, high: float) -> str:

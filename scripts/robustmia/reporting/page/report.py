@@ -30,7 +30,7 @@ INTRODUCTION = (
 )
 FITS = 0.9  # clean accuracy on members, below which a model is said not to fit them
 LEADERBOARD_NOTE = (
-    "Percent, means over seeds, on non-members; in small print 95 % confidence intervals or ± the standard deviation over seeds. Press a heading to sort. Strongest attack: chosen on one half of the records of each model and measured on the other, among attacks with honest thresholds. "
+    "Percent, means over seeds. Clean, adversarial and verified accuracy: on non-members, ± the standard deviation over seeds. Other numbers: of attacks, with 95 % confidence intervals, which cover training again if there are several seeds. Press a heading to sort. Strongest attack: chosen on one half of the records of each model and measured on the other, among attacks with honest thresholds. "
     "I_B, I_A, I_V: thresholds from one half of the records, applied to the other. The highest AUC and true positive rates (TPR) at a false positive rate (FPR) are those of the attack that does best on the same records, "
     "so that they are somewhat too high."
 )
@@ -92,7 +92,7 @@ def _dataset(
 
 
 def models_in_words(robustness: pd.DataFrame, membership: pd.DataFrame) -> str:
-    """How many members the models have, and which models hardly fit them.
+    """How many members the models have, and which models fit them badly.
 
     Args:
         robustness: rows of one data set from `robustness.csv`.
@@ -103,7 +103,7 @@ def models_in_words(robustness: pd.DataFrame, membership: pd.DataFrame) -> str:
     if len(unfit := accuracies[accuracies < FITS]):
         which = ", ".join(f"{run} {100 * accuracy:.0f} %" for run, accuracy in unfit.items())
         said.append(
-            f"Some classify few of their own members correctly ({which}): a model that does not fit its members can hardly reveal them, and more epochs or a larger network may be needed."
+            f"Some classify less than {100 * FITS:.0f} % of their own members correctly: {which}. Models that fit their members less usually reveal less of them; more epochs or a larger network may change that."
         )
     return " ".join(said)
 
