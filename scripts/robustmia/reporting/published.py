@@ -70,12 +70,12 @@ def published_table(comparison: pd.DataFrame) -> pd.DataFrame:
         {
             "run": row["run"],
             "inputs": row["inputs"],
-            "published train / test": f"{100 * row['published_train']:.1f} / {100 * row['published_test']:.1f}",
-            "ours train / test": f"{100 * row['train']:.1f} / {100 * row['test']:.1f}",
             "published": f"{100 * row['published']:.1f}",
             "ours, oracle threshold (95 % CI)": _with_interval(row["mean"], row["low"], row["high"]),
             "difference": f"{100 * row['difference']:+.1f}",
             "ours, honest threshold (95 % CI)": _with_interval(row["honest"], row["honest_low"], row["honest_high"]),
+            "model, published: train / test": f"{100 * row['published_train']:.1f} / {100 * row['published_test']:.1f}",
+            "model, ours: train / test": f"{100 * row['train']:.1f} / {100 * row['test']:.1f}",
         }
         for row in rows_of(comparison)
     )
