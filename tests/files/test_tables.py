@@ -15,6 +15,13 @@ def test_a_table_comes_back_as_it_was(tmp_path):
     pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table, check_exact=True, check_dtype=False)
 
 
+@pytest.mark.parametrize("name", ["0.05", "inf", "true", "007"])
+@pytest.mark.parametrize("column", ["run", "point"])
+def test_names_that_look_like_something_else_stay_as_they_are(tmp_path, column, name):
+    write_table(pd.DataFrame({column: [name, name], "accuracy": [0.5, 0.6]}), tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv")[column].tolist() == [name, name]
+
+
 @pytest.mark.parametrize("content", ["", "a,b\n1,2,3\n4\n5,6,7,8\n"])
 def test_a_damaged_table_is_refused(tmp_path, content):
     (tmp_path / "t.csv").write_text(content)

@@ -9,11 +9,14 @@ import pandas as pd
 from robustmia.errors import DamagedError, UserError, first_line
 from robustmia.files.atomic import atomic_path
 
+NAMES = ("dataset", "run", "run_a", "run_b", "target", "shadow", "study", "point", "name")
+"""Columns of names that users choose, which may look like numbers or missing values."""
+
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """A CSV that the pipeline wrote; a damaged one is a `DamagedError`. Names of runs are never read as missing values."""
+    """A CSV that the pipeline wrote, with names as text; a damaged one is a `DamagedError`."""
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(NAMES, str))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValueError as error:
