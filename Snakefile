@@ -8,12 +8,12 @@ from filelock import FileLock
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from robustmia.config.files import check_files
-from robustmia.config.reading import check_audits, check_sources, read_config
+from robustmia.config.reading import check_audits, read_config
 from robustmia.config.registry import SIGNALS
-from robustmia.config.studies import check_sources_of_points, read_points
+from robustmia.config.studies import read_points
 from robustmia.workflow.code_digest import code_digest, digest
 from robustmia.workflow.paths import TARGET, Paths, filled
-from robustmia.workflow.report_job import ReportJob
+from robustmia.workflow.report_job import TABLE_TITLES, ReportJob
 from robustmia.workflow.results_lock import hold_results
 from robustmia.workflow.snakemake_hooks import (
     check_working_folder,
@@ -21,7 +21,9 @@ from robustmia.workflow.snakemake_hooks import (
     mark_stale,
     name_pages,
     or_end,
+    refuse,
 )
+from robustmia.workflow.source_files import check_sources
 from robustmia.workflow.specs import Specs
 from robustmia.workflow.study_jobs import StudyJobs
 from robustmia.workflow.targets import JOINED_TABLES, TABLES, Targets
@@ -39,12 +41,12 @@ report: "report/workflow.rst"
 
 
 settings = or_end(read_config, config)
-or_end(check_sources, settings)
-or_end(check_audits, settings)
 paths = Paths(str(settings.results_dir))
 points = or_end(read_points, config, settings)
-or_end(check_sources_of_points, settings, points)
 targets = Targets(settings, paths, points)
+if workflow.is_main_process:  # jobs of a cluster may see other files
+    or_end(check_sources, targets.variants, paths, settings.data_dir)
+    or_end(check_audits, settings)
 specs = Specs(targets)
 study_jobs = StudyJobs(targets)
 report_job = ReportJob(specs, study_jobs)
@@ -100,4 +102,4 @@ onsuccess:
 
 
 onerror:
-    failures.summarise(workflow.scheduler.failed)
+    failures.summarise(workflow.scheduler.failed, targets.variants.place)

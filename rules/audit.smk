@@ -114,6 +114,9 @@ rule audit_page:
 
 rule audit:
     input:
-        expand(paths.audit_records, audit=targets.checkpoint_audits),
-        expand(paths.audit_signals, audit=targets.audits()),
-        expand(paths.audit_page, audit=targets.audits()),
+        asked_for(
+            expand(paths.audit_records, audit=targets.checkpoint_audits)
+            + expand(paths.audit_signals, audit=targets.audits())
+            + expand(paths.audit_page, audit=targets.audits()),
+            "there are no audits in this configuration; give the file that has them: --configfile FILE",
+        ),

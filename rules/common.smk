@@ -32,6 +32,11 @@ def expanded(pattern, **names):
     return lambda wildcards: targets.expand(pattern, **dict(wildcards.items()) | names)
 
 
+def asked_for(files, missing):
+    """All files of a target, as an input function; where the configuration has none, who asks for them is told what is missing."""
+    return lambda wildcards: files or or_end(refuse, missing)
+
+
 def texts_in(folder, *patterns):
     """A digest of the texts that a job reads beside its code: if one changes, it runs again."""
     files = (

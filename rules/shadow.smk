@@ -43,4 +43,7 @@ rule shadow_signals:
 
 rule shadow_all:
     input:
-        targets.expand(paths.shadow_models),
+        asked_for(
+            targets.expand(paths.shadow_models),
+            "there are no shadow models in this configuration; ask for some: --config shadow_models=16",
+        ),

@@ -287,4 +287,7 @@ for study in study_jobs.names():
 
 rule studies:
     input:
-        STUDIES,
+        asked_for(
+            STUDIES,
+            "there are no studies in this configuration; give a file that has some: --configfile configs/studies.yaml",
+        ),

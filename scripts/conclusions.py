@@ -16,7 +16,7 @@ with job(snakemake):
     from robustmia.reporting.tables import render_text
 
     spec, files = snakemake.params.spec, iter(snakemake.input.records)
-    images, runs, over_seeds, natural = Records.load(snakemake.input.data).images, {}, [], {}
+    images, runs, over_seeds, natural, copies = Records.load(snakemake.input.data).images, {}, [], {}, []
     # One run after the other: the results of one have to fit, and the numbers of the natural one, which comes first.
     for run, method in spec["methods"].items():
         results = [RecordResults.load(next(files)) for _ in spec["seeds"]]
@@ -24,8 +24,8 @@ with job(snakemake):
         numbers = numbers_of(results, len(images))
         over_seeds.append(over_seeds_table(run, method, results[0], numbers, natural))
         natural = numbers if run == spec["natural"] else natural
-    sides = [(part.rows[part.is_member], part.rows[~part.is_member]) for part in results]  # the same for every run
-    copies = [(len(duplicates(images, *rows)), len(rows[1])) for rows in sides]
+        sides = [(part.rows[part.is_member], part.rows[~part.is_member]) for part in results]  # the same for every run
+        copies = copies or [(len(duplicates(images, *rows)), len(rows[1])) for rows in sides]
     over_seeds = pd.concat(over_seeds)
     write_table(over_seeds.assign(dataset=spec["dataset"])[["dataset", *over_seeds]], snakemake.output.over_seeds)
     table = compare(runs).assign(duplicates=duplicates_in_words(*max(copies)))

@@ -9,19 +9,16 @@ with job(snakemake):
     from robustmia.reporting.tables import write_page
     from robustmia.studies.sweep import TargetsAt, sweep_table
 
-    spec, inputs = snakemake.params.spec, snakemake.input
-
     def privacy(private):
         """Epsilon and delta of the trainings of one run at one point, which have as many members each."""
-        if private is None:
-            return None
-        return float(read_table(inputs.histories[private["history"]])["privacy_epsilon"].iloc[-1]), private["delta"]
+        return private and (float(read_table(private["history"])["privacy_epsilon"].iloc[-1]), private["delta"])
 
-    results = [RecordResults.load(path) for path in inputs.results]
+    spec = snakemake.params.spec
+    results = {path: RecordResults.load(path) for path in snakemake.input.results}
     targets = [
         TargetsAt(
             **{name: target[name] for name in ("point", "values", "run", "method", "is_shown")},
-            results=[results[number] for number in target["results"]],
+            results=[results[path] for path in target["results"]],
             privacy=privacy(target["private"]),
         )
         for target in spec["targets"]

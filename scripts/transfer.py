@@ -3,11 +3,12 @@
 from robustmia.workflow.job import job
 
 with job(snakemake):
+    from itertools import count
+
     import numpy as np
 
     from robustmia.data.records import Records
-    from robustmia.data.split import Split
-    from robustmia.files.signals import ShadowSignals, load_signals
+    from robustmia.files.signals import ShadowSignals
     from robustmia.files.tables import write_table
     from robustmia.inference.attacks.base import load_attacks
     from robustmia.inference.settings import AttackSettings
@@ -16,29 +17,23 @@ with job(snakemake):
     from robustmia.reporting.figures.transfer import draw_transfer
     from robustmia.reporting.tables import write_page
     from robustmia.reporting.transfer import transfer_text, transfer_text_table
+    from robustmia.studies.target_files import load_target
     from robustmia.studies.transfer import Knowledge, attack_with, losses, transfer_table
 
-    spec, inputs = snakemake.params.spec, snakemake.input
+    spec = snakemake.params.spec
     files = {Knowledge(kind["point"], kind["run"], kind["other_records"]): kind["files"] for kind in spec["kinds"]}
     attacks = load_attacks(spec["strategies"], AttackSettings(**spec["attacks"]))
-    labels = Records.load(inputs.records).labels
-    pairs = len(files) * sum(not kind.other_records for kind in files)
-    done = 0
+    labels = Records.load(snakemake.input.records).labels
+    pairs, done = len(files) * sum(not kind.other_records for kind in files), count(1)
 
     def results_of(shadow, target):
         """Of each seed."""
-        global done
         results = []
         for of_shadow, of_target in zip(files[shadow], files[target], strict=True):
-            split = Split.load(inputs.split[of_target["split"][0]])
-            rows = np.concatenate([split.members, split.nonmembers])
-            signals = load_signals([inputs.signals[number] for number in of_target["signals"]])
-            shadows = ShadowSignals.load(
-                [inputs.shadows[number] for number in of_shadow["shadows"]], np.arange(len(labels))
-            )
+            rows, signals = load_target(of_target)
+            shadows = ShadowSignals.load(of_shadow["shadows"], np.arange(len(labels)))
             results.append(attack_with(signals, rows, shadows, labels, attacks))
-        done += 1
-        report_progress("attacks", done, pairs, "pairs")
+        report_progress("attacks", next(done), pairs, "pairs")
         return results
 
     table = transfer_table(results_of, list(files), len(labels))

@@ -11,7 +11,7 @@ import yaml
 from snakemake.utils import update_config
 
 from helpers import ROOT, at, dataset
-from robustmia.config.reading import check_sources, read_config
+from robustmia.config.reading import read_config
 from robustmia.config.registry import METHODS
 from robustmia.config.schema import Config
 from robustmia.errors import UserError
@@ -221,17 +221,6 @@ def test_a_bad_setting_is_one_line_that_names_the_key(case):
     assert len(line.splitlines()) == 1, line
     assert line.startswith(f"config: {key}: "), line
     assert not [word for word in words if word not in line], line
-
-
-@pytest.mark.parametrize(
-    ("source", "file"),
-    [({"name": "yale"}, "data/CroppedYale.zip"), ({"name": "image_folder", "path": "faces"}, "data/faces")],
-)
-def test_missing_images_are_named(source, file, tmp_path):
-    config = config_with(dataset(source) | {"results_dir": str(tmp_path)})
-    with pytest.raises(UserError) as caught:
-        check_sources(config)
-    assert str(caught.value).startswith(f"config: datasets.mine.source: {file}: ")
 
 
 def test_every_mistake_has_its_line():

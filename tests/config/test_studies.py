@@ -10,7 +10,7 @@ from snakemake.utils import update_config
 
 from helpers import ROOT
 from robustmia.config.reading import read_config
-from robustmia.config.studies import Point, check_sources_of_points, read_points
+from robustmia.config.studies import Point, read_points
 from robustmia.errors import UserError
 
 
@@ -234,12 +234,3 @@ def test_a_run_whose_name_has_dots_is_found_by_the_longest_name():
     (point,) = read_points(raw, read_config(raw))["mine"]
     runs = point.settings.runs
     assert (runs["pgd.v2"].method.steps, runs["pgd"].method.steps) == (3, 7)
-
-
-def test_a_points_own_source_has_to_be_there(tmp_path):
-    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
-    source = {"name": "image_folder", "path": str(tmp_path / "nowhere"), "size": [8, 8]}
-    raw["studies"] = {"mine": {"dataset": "digits", "change": {"source": source}}}
-    config = read_config(raw)
-    with pytest.raises(UserError, match="nowhere"):
-        check_sources_of_points(config, read_points(raw, config))

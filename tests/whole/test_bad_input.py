@@ -40,6 +40,16 @@ def test_a_bad_setting_is_named_before_any_job(workflow):
     assert not (workflow.folder / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "missing"), [("audit", "audits"), ("shadow_all", "shadow models"), ("studies", "studies")]
+)
+def test_a_target_of_which_the_configuration_has_nothing_says_so(workflow, target, missing):
+    done = workflow.run(target, "--dry-run")
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("robustmia: ")]
+    assert f"there are no {missing} in this configuration" in line
+
+
 def truncate(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])

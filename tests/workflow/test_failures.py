@@ -59,6 +59,10 @@ def said() -> Iterator[list[str]]:
     snakemake_logger.removeHandler(handler)
 
 
+def as_configured(dataset: str, run: str) -> None:
+    """No job is of a study."""
+
+
 def log(folder: Path, *errors: str, name: str = "a.log") -> str:
     lines = ["2026-01-01 00:00:00,000 INFO train digits pgd 0 starts"]
     lines += [f"2026-01-01 00:00:00,000 ERROR {error}\n    | 1 2 ERROR no message" for error in errors]
@@ -78,7 +82,7 @@ def job_error(failures: Failures, number: int, message: str | None = None, logs:
 
 def test_nothing_is_said_where_nothing_failed(failures, said):
     job_error(failures, 1)  # tried again, and done
-    failures.summarise([])
+    failures.summarise([], as_configured)
     assert said == []
 
 
@@ -88,7 +92,7 @@ def test_each_job_is_named_with_its_cause_and_its_log(failures, said, tmp_path):
     second.rule = SimpleNamespace(name="fetch")
     for job in (first, second):
         job_error(failures, job.jobid, logs=tuple(job.log))
-    failures.summarise([first, second])
+    failures.summarise([first, second], as_configured)
     (message,) = said
     lines = message.splitlines()
     assert lines[0] == "robustmia: 2 jobs failed"
@@ -100,8 +104,18 @@ def test_each_job_is_named_with_its_cause_and_its_log(failures, said, tmp_path):
 
 def test_a_job_without_a_run_has_no_advice(failures, said, tmp_path):
     job = Job(1, [log(tmp_path, "no memory")], Wildcards(fromdict={"dataset": "digits"}))
-    failures.summarise([job])
+    failures.summarise([job], as_configured)
     assert len(said[0].splitlines()) == 3
+
+
+def test_a_job_of_a_study_is_named_with_its_point(failures, said, tmp_path):
+    wildcards = Wildcards(fromdict={"dataset": "digits", "run": "pgd@1e8fb791", "seed": "0"})
+    job = Job(1, [log(tmp_path, "no memory")], wildcards)
+    failures.summarise([job], lambda dataset, run: "study radius, method.epsilon = 9" if "@" in run else None)
+    lines = said[0].splitlines()
+    assert lines[1] == "  train digits pgd@1e8fb791 0 (study radius, method.epsilon = 9): no memory"
+    assert "to null" not in said[0]
+    assert "out of the study" in lines[-1]
 
 
 @pytest.mark.parametrize("age", [None, 3600])
@@ -110,7 +124,7 @@ def test_a_log_of_an_earlier_run_says_nothing_of_this_one(failures, said, tmp_pa
     if age is not None:
         log(tmp_path, "an old error")
         os.utime(path, (time.time() - age,) * 2)
-    failures.summarise([Job(1, [path])])
+    failures.summarise([Job(1, [path])], as_configured)
     assert "an old error" not in said[0]
     assert said[0].splitlines()[1].startswith("  train digits pgd 0: ")
     assert path in said[0]
@@ -122,7 +136,7 @@ def test_what_the_cluster_says_is_said_and_its_log_is_named(failures, said, tmp_
     message = "SLURM-job '7' failed, SLURM status is: 'OUT_OF_MEMORY'. "
     job = Job(1, [log(tmp_path)])
     job_error(failures, 1, message, (*job.log, "slurm/7.log"))
-    failures.summarise([job])
+    failures.summarise([job], as_configured)
     lines = said[0].splitlines()
     assert "OUT_OF_MEMORY" in lines[1]
     assert lines[2:4] == [f"    log: {tmp_path / 'a.log'}", "    log: slurm/7.log"]
@@ -132,7 +146,7 @@ def test_what_the_cluster_says_is_said_and_its_log_is_named(failures, said, tmp_
 def test_that_a_job_failed_is_not_said_twice(failures, said, tmp_path, status, shown):
     job = Job(1, [log(tmp_path, "no memory")])
     job_error(failures, 1, f"SLURM-job '7' failed, SLURM status is: '{status}'. ")
-    failures.summarise([job])
+    failures.summarise([job], as_configured)
     line = said[0].splitlines()[1]
     assert (status in line) is shown
     assert line.endswith("no memory")
@@ -144,7 +158,7 @@ def test_of_a_group_the_jobs_with_an_error_are_named(failures, said, tmp_path):
     group = Group("g", [Job(number, [path], seed) for number, path, seed in zip((1, 2), logs, seeds, strict=True)])
     failures.messages["g"] = "SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. "  # which Snakemake drops
     send(failures, LogEvent.GROUP_ERROR, groupid="g", aux_logs=["slurm/7.log"], job_error_info=[])
-    failures.summarise([group])
+    failures.summarise([group], as_configured)
     lines = said[0].splitlines()
     assert lines[0] == "robustmia: 1 job failed"
     assert lines[1].startswith("  train digits pgd 1: ")
@@ -156,7 +170,7 @@ def test_of_a_group_the_jobs_with_an_error_are_named(failures, said, tmp_path):
 
 def test_of_a_group_that_left_no_message_every_job_is_named(failures, said, tmp_path):
     seeds = [Wildcards(fromdict={"dataset": "digits", "run": "pgd", "seed": seed}) for seed in "01"]
-    failures.summarise([Group("g", [Job(number, [], seed) for number, seed in enumerate(seeds)])])
+    failures.summarise([Group("g", [Job(number, [], seed) for number, seed in enumerate(seeds)])], as_configured)
     named = [line.partition(":")[0] for line in said[0].splitlines() if line.startswith("  train")]
     assert named == ["  train digits pgd 0", "  train digits pgd 1"]
 
@@ -164,7 +178,7 @@ def test_of_a_group_that_left_no_message_every_job_is_named(failures, said, tmp_
 def test_nothing_forges_a_line(failures, said, tmp_path):
     wildcards = Wildcards(fromdict={"dataset": "a\nb", "figure": "\x1b[2J"})
     (tmp_path / "a.log").write_bytes(b"2026-01-01 00:00:00,000 ERROR \x1b[2J\xff\n")
-    failures.summarise([Job(1, [str(tmp_path / "a.log")], wildcards)])
+    failures.summarise([Job(1, [str(tmp_path / "a.log")], wildcards)], as_configured)
     assert "\x1b" not in said[0]
     assert len(said[0].splitlines()) == 3
 

@@ -11,6 +11,8 @@ import yaml
 from helpers import ROOT, SMALL, refused
 from robustmia.config.reading import read_config
 from robustmia.config.studies import read_points
+from robustmia.models.networks.base import build_network
+from robustmia.models.networks.small_cnn import SmallCNN
 from robustmia.workflow import plan
 from robustmia.workflow.variants import Variants
 
@@ -50,15 +52,9 @@ def test_shadow_models_are_trained_too_and_asked_about_every_record(monkeypatch)
 
 def test_disk_is_that_of_weights_and_answers(monkeypatch):
     _, _, gibibytes = planned(monkeypatch)
-    weights = 4 * sum(p.numel() for p in plan.build_network(read_small(), (1, 8, 8), 10, 0).parameters())
+    weights = 4 * sum(p.numel() for p in build_network(SmallCNN(**SMALL), (1, 8, 8), 10, 0).parameters())
     logits = 2 * 1797 * (10 * 4 + 8)  # of two signals, with labels
     assert gibibytes * 2**30 == pytest.approx(4 * (weights + logits), rel=0.01)
-
-
-def read_small():
-    from robustmia.models.networks.small_cnn import SmallCNN
-
-    return SmallCNN(**SMALL)
 
 
 def test_points_of_studies_that_share_results_are_counted_once(monkeypatch):
@@ -69,6 +65,30 @@ def test_points_of_studies_that_share_results_are_counted_once(monkeypatch):
     assert [run.partition("@")[0] for run in runs[2:]] == [
         "digits/pgd"
     ]  # natural training has no radius; 0.1 is as configured
+
+
+def study_of(**settings: object) -> dict:
+    return {"mine": {"dataset": "digits", "runs": ["pgd"], **settings}}
+
+
+def test_a_point_that_changes_signals_alone_trains_nothing_again(monkeypatch):
+    _, without, _ = planned(monkeypatch)
+    table, hours, _ = planned(monkeypatch, studies=study_of(change={"signals.adversarial.steps": 2}))
+    assert table["models"].tolist() == [2, 2, 0]
+    assert hours == pytest.approx(without + 2 * (2 * 1797 / 16) * 0.01 / 3600)
+
+
+def test_more_seeds_in_a_study_are_counted(monkeypatch):
+    table, _, _ = planned(monkeypatch, studies=study_of(seeds=[0, 1, 2, 3, 4]))
+    assert table["models"].tolist() == [2, 2, 3]
+
+
+def test_models_that_are_trained_again_without_records_are_counted(monkeypatch):
+    _, without, _ = planned(monkeypatch)
+    counts = {"random": 5, "most_at_risk": 3, "least_at_risk": 2, "retrainings": 4}
+    table, hours, _ = planned(monkeypatch, studies=study_of(kind="sensitivity", seeds=[0], **counts))
+    assert table["trained again"].tolist() == [0, 0, 14]
+    assert hours == pytest.approx(without + 14 * 60 * -(-898 // 64) * 0.01 / 3600)
 
 
 def test_a_plan_of_real_steps_is_printed_with_its_machine(tmp_path):

@@ -52,6 +52,15 @@ def test_what_a_point_leaves_as_it_is_is_the_runs_own():
     assert len({pgd[stage] for stage in ("train", "signals", "infer")}) == 3
 
 
+def test_results_of_a_point_are_known_by_study_and_point():
+    targets = targets_with(radius={"vary": {"threat_model.epsilon": [0.1, 0.05]}, "runs": ["pgd"]})
+    own, other = variants(targets, "radius")["pgd"]
+    place = targets.variants.place
+    for stage in ("train", "signals", "infer"):
+        assert place(**targets.variants.names(stage, own)) is None
+        assert place(**targets.variants.names(stage, other)) == "study radius, threat_model.epsilon = 0.05"
+
+
 def test_points_of_several_studies_share_what_is_equal():
     vary = {"threat_model.epsilon": [0.03, 0.05]}
     targets = targets_with(
@@ -112,6 +121,7 @@ def test_the_spec_of_a_sweep_names_the_results_of_every_target():
         a={"vary": {"threat_model.epsilon": [0.1, 0.05]}, "runs": ["natural", "pgd"], "seeds": [4, 2]}
     )
     spec, files = StudyJobs(targets).sweep("a"), StudyJobs(targets).results("a")
+    assert {file for target in spec["targets"] for file in target["results"]} == set(files)
     assert [(target["point"], target["run"]) for target in spec["targets"]] == [
         (f"threat_model.epsilon = {epsilon}", run) for epsilon in (0.1, 0.05) for run in ("natural", "pgd")
     ]
@@ -119,9 +129,9 @@ def test_the_spec_of_a_sweep_names_the_results_of_every_target():
     for target in spec["targets"]:
         assert target["private"] is None
         assert target["is_shown"]
-        for seed, number in zip((4, 2), target["results"], strict=True):
-            assert f"/{target['run']}" in files[number]
-            assert f"/seed{seed}/" in files[number]
+        for seed, file in zip((4, 2), target["results"], strict=True):
+            assert f"/{target['run']}" in file
+            assert f"/seed{seed}/" in file
     assert not spec["is_evaluated_alike"]
 
 
@@ -183,8 +193,9 @@ def test_the_spec_of_a_sweep_names_the_history_of_private_trainings():
     for run in ("natural", "pgd"):
         found = private[run, "private"]
         assert found["delta"] == 1e-5
-        assert f"/{run}@" in histories[found["history"]]
-        assert "/seed4/" in histories[found["history"]]
+        assert f"/{run}@" in found["history"]
+        assert "/seed4/" in found["history"]
+        assert found["history"] in histories
     assert len(histories) == 2
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from robustmia.config.registry import METHODS, NETWORKS, OPTIMIZERS, SCHEDULES, 
 from robustmia.config.schema import CheckpointAuditOfDataset, Config
 from robustmia.data.source import Source
 from robustmia.errors import UserError, escape_control_characters
-from robustmia.settings import instantiate
 
 EXPECTED = {
     "path_type": "a path",
@@ -72,14 +70,6 @@ def read_config(raw: dict[str, Any]) -> Config:
     return config
 
 
-def check_sources(config: Config) -> None:
-    """Raise `UserError` for a data set whose files are missing, unless the results hold it already."""
-    for name, dataset in config.datasets.items():
-        folder = config.results_dir / "data" / name
-        if not ((folder / "dataset.npz").exists() and _fetched(folder / "dataset.spec.json") == dataset.source):
-            check_source(dataset.source, config.data_dir, f"datasets.{name}.source")
-
-
 def check_source(source: Source, data_dir: Path, key: str) -> None:
     """Raise `UserError`, with its key in the configuration, for a source whose files are missing."""
     try:
@@ -97,14 +87,6 @@ def check_audits(config: Config) -> None:
             raise UserError(f"config: audits.{name}.{error}") from None
         if isinstance(audit, CheckpointAuditOfDataset):
             check_source(audit.dataset, config.data_dir, f"audits.{name}.dataset")
-
-
-def _fetched(spec: Path) -> Source | None:
-    """The source that a fetched data set came from; None where nothing says so."""
-    try:
-        return instantiate(json.loads(spec.read_text(encoding="utf-8"))["spec"]["source"])
-    except (OSError, ValueError, KeyError, AttributeError, ImportError):  # not there, or of another version
-        return None
 
 
 def _require_text_keys(raw: Any, path: str) -> None:

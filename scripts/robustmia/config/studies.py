@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from robustmia.config.inheritance import without_null
-from robustmia.config.reading import check_source, read_config
+from robustmia.config.reading import read_config
 from robustmia.config.registry import METHODS
 from robustmia.config.schema import Config, DatasetSettings
 from robustmia.errors import UserError
@@ -52,15 +52,6 @@ def read_points(raw: dict[str, Any], config: Config) -> dict[str, list[Point]]:
     if mistakes:
         raise UserError("\n".join(mistakes))
     return points
-
-
-def check_sources_of_points(config: Config, points: dict[str, list[Point]]) -> None:
-    """Raise `UserError` for a point with a source of its own whose files are missing."""
-    for name, of_study in points.items():
-        configured = config.datasets[config.studies[name].dataset].source
-        for source in (point.settings.source for point in of_study):
-            if source != configured:
-                check_source(source, config.data_dir, f"studies.{name}: source")
 
 
 def _points(raw: dict[str, Any], name: str, study: Study, config: Config) -> list[Point]:

@@ -24,7 +24,7 @@ from robustmia.models.ensemble import clip_gradients
 from robustmia.models.networks.base import build_network
 from robustmia.progress import report_progress
 from robustmia.settings import instantiate
-from robustmia.training.batches import Batches, MemberBatches
+from robustmia.training.batches import Batch, Batches, MemberBatches
 from robustmia.training.checkpoint import Checkpoint, Position
 from robustmia.training.monitor import COLUMNS, EarlyStopping, Monitor, accuracy, count_correct
 from robustmia.training.privacy import private_gradients, require_private, require_small_delta, spent_epsilon
@@ -163,11 +163,7 @@ class Trainer:
         at.counts = at.counts or {kind: torch.zeros(2, device=self.device) for kind in KINDS}
         for batch in self.batches.epoch(at.epoch, at.steps, at.generators):
             progress = Progress(at.epoch + at.steps / self.batches.steps, self.settings.epochs)
-            seeded = seeded_by(batch.generator) if self.has_dropout else nullcontext()
-            with seeded:
-                with fast_arithmetic(self.model):
-                    step = self.method.loss(self.model, batch.images, batch.labels, progress, batch.generator)
-                at.learning_rate = self._descend(step, progress, batch.generator)
+            step, at.learning_rate = self.step(batch, progress)
             # A step of private training may have drawn no image: it has no loss, and takes a step of noise.
             at.losses.append(step.loss.detach() if len(batch.labels) else torch.zeros((), device=self.device))
             for kind in KINDS:
@@ -178,6 +174,13 @@ class Trainer:
                 self._stop(at, batch.generator, requests[0])
         self._require_finite(torch.stack(at.losses), at.epoch)
         return _row(at) | self._spent(at.epoch + 1)
+
+    def step(self, batch: Batch, progress: Progress) -> tuple[Step, float]:
+        """One step on a batch: what the method says of it, and the learning rate."""
+        with seeded_by(batch.generator) if self.has_dropout else nullcontext():
+            with fast_arithmetic(self.model):
+                step = self.method.loss(self.model, batch.images, batch.labels, progress, batch.generator)
+            return step, self._descend(step, progress, batch.generator)
 
     def _spent(self, epochs: int) -> dict[str, float | None]:
         """What private training has spent after so many epochs; empty without it."""

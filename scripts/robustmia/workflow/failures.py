@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +33,36 @@ class Failures(logging.Handler):
                 self.messages[number] = str(fields.get("rule_msg") or self.messages.get(number, ""))
                 self.cluster_logs[number] = [str(path) for path in fields.get("log") or fields.get("aux_logs") or []]
 
-    def summarise(self, failed: Collection[Any]) -> None:
-        """For each job that failed for good: the rule and its wildcards, the cause in a line, and the log."""
+    def summarise(self, failed: Collection[Any], place: Callable[[str, str], str | None]) -> None:
+        """For each job that failed for good: the rule and its wildcards, the cause in a line, and the log.
+
+        Args:
+            failed: Snakemake's jobs, or groups of jobs.
+            place: the study and point that a data set and run, as wildcards, are of; None for those of the configuration itself.
+        """
         if not failed:
             return
-        lines = [line for job in failed for line in self._lines(job)]
-        runs = sorted({f"datasets.{w.dataset}.runs.{w.run}" for job in failed for w in _wildcards(job)})
+        lines = [line for job in failed for line in self._lines(job, place)]
+        targets = {(wildcards.dataset, wildcards.run) for job in failed for wildcards in _wildcards(job)}
+        runs = sorted(f"datasets.{dataset}.runs.{run}" for dataset, run in targets if place(dataset, run) is None)
         advice = [f"  for tables without a failed run: set {' and '.join(runs)} to null"] if runs else []
+        if len(runs) < len(targets):
+            advice += [
+                "  for a study without a failed run or point: leave it out of the study's `runs`, or of its points"
+            ]
         count = f"{len(failed)} job{'s' if len(failed) > 1 else ''} failed"
         logger.error("\n".join([f"robustmia: {count}", *lines, *advice]))
 
-    def _lines(self, job: Any) -> list[str]:
+    def _lines(self, job: Any, place: Callable[[str, str], str | None]) -> list[str]:
         number = job.groupid if job.is_group() else job.jobid
         message, cluster_logs = self.messages.get(number, ""), self.cluster_logs.get(number, [])
         members = list(job.jobs) if job.is_group() else [job]
         errors = {member: self.last_error(member.log) for member in members}
         lines = []
         for member in [one for one in members if errors[one]] or members:
-            lines.append(f"  {job_name(member.rule.name, list(member.wildcards))}: {_cause(message, errors[member])}")
+            of_study = [f" ({found})" for w in _wildcards(member) if (found := place(w.dataset, w.run))]
+            name = "".join([job_name(member.rule.name, list(member.wildcards)), *of_study])
+            lines.append(f"  {name}: {_cause(message, errors[member])}")
             paths = dict.fromkeys([*map(str, member.log), *cluster_logs])
             lines += [f"    log: {escape_control_characters(path)}" for path in paths]
         return lines

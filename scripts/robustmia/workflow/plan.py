@@ -1,7 +1,7 @@
 """What a configuration will take, before anything runs: `python -m robustmia.workflow.plan FILE ...`, or `make plan CONFIG=FILE`.
 
-A few steps of each training and each signal are timed on this machine, on records of the data set, and multiplied. Inference, tables and figures, which
-take seconds for each target model, are not counted.
+A few steps of each training and each signal are timed on this machine, on records of the data set, and multiplied. What takes seconds for each target
+model, inference, tables and figures, is not counted, nor are evaluations between epochs and searches for distances to the boundary.
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ import torch
 import yaml
 from snakemake.utils import update_config
 
-from robustmia.config.reading import check_sources, read_config
+from robustmia.config.reading import read_config
 from robustmia.config.schema import Config
 from robustmia.config.studies import read_points
 from robustmia.data.records import Records
 from robustmia.data.split import Split, draw_split
 from robustmia.errors import UserError
 from robustmia.methods.base import Progress
-from robustmia.models.device import generator_for, pick_device, to_device, to_pixels
-from robustmia.models.networks.base import build_network
+from robustmia.models.device import pick_device
 from robustmia.signals.target_model import TargetModel
+from robustmia.studies.settings import Sensitivity
+from robustmia.training.loop import Trainer
 from robustmia.workflow.code_digest import digest
+from robustmia.workflow.paths import Paths
 from robustmia.workflow.recorded import machine
+from robustmia.workflow.source_files import check_sources
 from robustmia.workflow.variants import Variant, Variants
 
 DEFAULTS = Path(__file__).parents[3] / "config.yaml"
@@ -64,24 +67,15 @@ def measure(variant: Variant, records: Records, split: Split, device: torch.devi
         split: of one seed.
         device: that jobs would use.
     """
-    settings, training = variant.settings, variant.training
-    architecture = settings.runs[variant.run].architecture or settings.architecture
-    model = build_network(architecture, records.image_shape, len(records.class_names), seed=0)
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.state_dict().values())
-    model = settings.engine.place(model, device, records.image_shape).train()
-    count = min(training.batch_size, len(split.members))
-    images, labels = to_device(records, split.members[:count], device)
-    pixels, generator, late = to_pixels(images), generator_for(device, 0, "plan"), Progress(1e6, 10**6 + 1)
-
-    def step() -> None:
-        variant.method.loss(model, pixels, labels, late, generator).loss.backward()
-        model.zero_grad(set_to_none=True)
-
-    step()
-    steps = training.epochs * -(-len(split.members) // training.batch_size)
-    of_training = steps * timed(step, device, STEPS)[0]
+    settings = variant.settings
+    trainer = Trainer.of_spec(variant.train() | {"seed": 0}, records, split, Path("never-written"), device, variant.run)
+    weights = sum(value.numel() * value.element_size() for value in trainer.model.state_dict().values())
+    batch, late = next(iter(trainer.batches.epoch(0, 0, ()))), Progress(1e6, 10**6 + 1)
+    trainer.model.train()
+    trainer.step(batch, late)
+    of_step, _ = timed(partial(trainer.step, batch, late), device, STEPS)
     some = Split(split.members[: RECORDS // 2], split.nonmembers[: RECORDS // 2], split.shadow_pool)
-    target = TargetModel(model, records, some, device, 0, variant.method.verifier, settings.engine)
+    target = TargetModel(trainer.model, records, some, device, 0, variant.method.verifier, settings.engine)
     evaluated = len(split.members) + len(split.nonmembers)
     factor = evaluated / (len(some.members) + len(some.nonmembers))
     of_signals, answers = 0.0, 0
@@ -89,6 +83,7 @@ def measure(variant: Variant, records: Records, split: Split, device: torch.devi
         seconds, found = timed(partial(target.logits, signal), device, 1)
         of_signals += factor * seconds
         answers += int(factor * sum(array.nbytes for array in vars(found).values()))
+    of_training = variant.training.last_epoch * trainer.batches.steps * of_step
     return Cost(of_training, of_signals, weights, answers, len(records.labels) / evaluated)
 
 
@@ -103,38 +98,61 @@ def timed(function: Callable[[], Any], device: torch.device, times: int) -> tupl
 
 
 def plan_table(config: Config, variants: Variants, device: torch.device) -> tuple[pd.DataFrame, float, float]:
-    """A row for each run and each of its variants in studies, the hours of all of them, and GiB on disk."""
+    """A row for each run and each of its variants in studies that needs models of its own, the hours of all of them, and GiB on disk."""
     records: dict[str, Records] = {}
-    rows, hours, space, seen = [], 0.0, 0.0, set()
+    again = trained_again(config, variants)
+    seen: set[tuple[Any, ...]] = set()
+    rows, hours, space = [], 0.0, 0.0
     for variant in [*variants.runs.values(), *chain(*chain(*variants.of_studies.values()))]:
+        counts = new_results(variants, variant, seen) | {"again": again.get(variant, 0)}
+        if not any(counts.values()):
+            continue
         names = variants.names("infer", variant)
         name = f"{names['dataset']}/{names['run']}"
-        if name in seen:
-            continue
-        seen.add(name)
         key = digest(variant.fetch())
         if key not in records:
             records[key] = variant.settings.source.load(config.data_dir)
         split = draw_split(records[key], variant.settings.split, variant.seeds[0])
         cost = measure(variant, records[key], split, device)
         print(f"  timed {name}", file=sys.stderr, flush=True)
-        models, shadows = len(variant.seeds), len(variant.seeds) * variant.shadow_models
-        seconds = models * (cost.training + cost.signals) + shadows * (cost.training + cost.all_records * cost.signals)
+        models = counts["train"] + counts["shadow_train"]
+        asked = counts["signals"] + cost.all_records * counts["shadow_signals"]
+        seconds = (models + counts["again"]) * cost.training + asked * cost.signals
         hours += seconds / 3600
-        space += (
-            models * (cost.weights + cost.answers) + shadows * (cost.weights + cost.all_records * cost.answers)
-        ) / 2**30
+        space += (models * cost.weights + asked * cost.answers) / 2**30
         rows.append(
             {
                 "run": name,
-                "models": models,
-                "shadow models": shadows,
+                "models": counts["train"],
+                "shadow models": counts["shadow_train"],
+                "trained again": counts["again"],
                 "training (s each)": f"{cost.training:,.0f}",
                 "signals (s each)": f"{cost.signals:,.0f}",
                 "minutes": f"{seconds / 60:,.1f}",
             }
         )
     return pd.DataFrame(rows), hours, space
+
+
+def new_results(variants: Variants, variant: Variant, seen: set[tuple[Any, ...]]) -> dict[str, int]:
+    """How many results of each stage a variant has, over all seeds, that are not seen yet; then they are."""
+    found = {}
+    for stage in ("train", "signals", "shadow_train", "shadow_signals"):
+        names = tuple(variants.names(stage, variant).values())
+        new = {(stage, names, seed) for seed in variant.seeds} - seen
+        seen |= new
+        found[stage] = len(new) * (variant.shadow_models if "shadow" in stage else 1)
+    return found
+
+
+def trained_again(config: Config, variants: Variants) -> dict[Variant, int]:
+    """How many models studies of sensitivity train of each of their runs, with and without single records."""
+    return {
+        variant: sum(study.counts) + study.retrainings
+        for name, study in config.studies.items()
+        if isinstance(study, Sensitivity)
+        for variant in variants.of_studies[name][0]
+    }
 
 
 def plan(files: Sequence[str]) -> str:
@@ -147,13 +165,13 @@ def plan(files: Sequence[str]) -> str:
     for file in files:
         update_config(raw, yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {})
     config = read_config(raw)
-    check_sources(config)
-    device = pick_device(threads=1)
-    table, hours, space = plan_table(config, Variants(config, read_points(raw, config)), device)
+    variants, device = Variants(config, read_points(raw, config)), pick_device(threads=1)
+    check_sources(variants, Paths(str(config.results_dir)), config.data_dir)
+    table, hours, space = plan_table(config, variants, device)
     kind = "GPU" if device.type == "cuda" else "core"
     said = (
         f"About {_time(hours, kind)} from nothing ({torch.cuda.get_device_name() if kind == 'GPU' else machine()}), and {space:.1f} GiB for models and signals. Divide the hours by the jobs that run at once. "
-        "Trainings are timed at full radius and weights, and shadow models one by one, so that this is rather too much. Inference, tables, figures and audits are not counted."
+        "Trainings are timed at full radius and weights, and shadow models one by one, which is rather too much. Not counted are evaluations between epochs, inference, tables, figures, audits, and searches for distances to the boundary."
     )
     return f"{table.to_markdown(index=False)}\n\n{said}"
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from snakemake.jobs import GroupJob
 from snakemake.logging import logger
@@ -44,6 +44,11 @@ def or_end(check: Callable[..., T], *arguments: Any) -> T:
         return check(*arguments)
     except UserError as error:
         sys.exit("\n".join(f"robustmia: {line}" for line in str(error).splitlines()))
+
+
+def refuse(reason: str) -> NoReturn:
+    """Raise a `UserError`."""
+    raise UserError(reason)
 
 
 def check_working_folder(snakefile: str) -> None:

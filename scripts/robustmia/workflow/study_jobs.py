@@ -73,16 +73,15 @@ class StudyJobs:
         return once([self._of_first_seed(self.paths.history, variant)] for variant in private)
 
     def sweep(self, study: str) -> Spec:
-        """The runs at each point, with the numbers of the results of their seeds, and of the history of private ones, in the study's lists.
+        """The runs at each point, with the results of their seeds, and the history of private ones.
 
         A run that a point with a name leaves as it is at an earlier one is not shown again.
         """
-        points, place, keys = self.targets.points[study], _places(self.results(study)), self.keys(study)
-        histories = _places(self.private_histories(study))
+        points, keys = self.targets.points[study], self.keys(study)
         found: list[Spec] = []
         for point, variants in zip(points, self.targets.variants.of_studies[study], strict=True):
             for variant in variants:
-                results = [place[file] for file in self.targets.files(self.paths.record_results, variant)]
+                results = self.targets.files(self.paths.record_results, variant)
                 found.append(
                     {
                         "point": point.name or "as configured",
@@ -90,7 +89,7 @@ class StudyJobs:
                         "run": variant.run,
                         "method": variant.method.name,
                         "results": results,
-                        "private": self._private(variant, histories),
+                        "private": self._private(variant),
                         "is_shown": bool(keys) or results not in [target["results"] for target in found],
                     }
                 )
@@ -105,11 +104,10 @@ class StudyJobs:
         settings = self.config.studies[study]
         return list(settings.vary) if isinstance(settings, Varied) else []
 
-    def _private(self, variant: Variant, histories: dict[str, int]) -> Spec | None:
+    def _private(self, variant: Variant) -> Spec | None:
         if variant.privacy is None:
             return None
-        history = self._of_first_seed(self.paths.history, variant)
-        return {"history": histories[history], "delta": variant.privacy.delta}
+        return {"history": self._of_first_seed(self.paths.history, variant), "delta": variant.privacy.delta}
 
     # ------------------------------------------------------------ transfer, and changed outputs
 
@@ -121,14 +119,13 @@ class StudyJobs:
         }
 
     def transfer(self, study: str) -> Spec:
-        """The runs at each point, and for each seed the numbers of its files in the lists of the study's."""
-        place = {name: _places(files) for name, files in self.transfer_inputs(study).items()}
+        """The runs at each point, and the files of each seed."""
         kinds = [
             {
                 "point": point.name,
                 "run": variant.run,
                 "other_records": variant.other_records,
-                "files": self._transfer_files(variant, place),
+                "files": self._transfer_files(variant),
             }
             for point, variants in zip(self.targets.points[study], self.targets.variants.of_studies[study], strict=True)
             for variant in variants
@@ -136,13 +133,10 @@ class StudyJobs:
         attacks = self.first_variants(study)[0].settings.attacks.model_dump(mode="json")
         return {"kinds": kinds, "strategies": [STRATEGIES[name] for name in TRANSFERRED], "attacks": attacks}
 
-    def _transfer_files(self, variant: Variant, place: dict[str, dict[str, int]]) -> list[dict[str, list[int]]]:
+    def _transfer_files(self, variant: Variant) -> list[dict[str, list[str]]]:
         """For each seed."""
         return [
-            {
-                name: [place[name][file] for file in self.targets.files(pattern, variant, seed=[str(seed)])]
-                for name, pattern in self.transferred.items()
-            }
+            {name: self.targets.files(pattern, variant, seed=[str(seed)]) for name, pattern in self.transferred.items()}
             for seed in variant.seeds
         ]
 
@@ -225,8 +219,3 @@ class StudyJobs:
 def once(lists: Iterable[list[str]]) -> list[str]:
     """The files of all lists in order, each once."""
     return list(dict.fromkeys(chain(*lists)))
-
-
-def _places(files: list[str]) -> dict[str, int]:
-    """The number of each file in a list."""
-    return {file: number for number, file in enumerate(files)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import product
 from typing import Any
 
 from robustmia.config.registry import COLUMNS, METHODS, SIGNALS, STRATEGIES
@@ -165,18 +165,26 @@ class Variants:
         self._digests: dict[tuple[str, Variant], str] = {}
         self._by_name = dict(self.runs)
         self._by_dataset = {name: variant for (name, _), variant in reversed(self.runs.items())}
-        for variant in chain(*(of_point for of_study in self.of_studies.values() for of_point in of_study)):
-            for stage in STAGES:
-                self._keep(stage, variant)
+        self._places: dict[tuple[str, str], str] = {}
+        for study, of_study in self.of_studies.items():
+            for point, of_point in zip(points[study], of_study, strict=True):
+                place = ", ".join(filter(None, (f"study {study}", point.name)))
+                for stage, variant in product(STAGES, of_point):
+                    self._keep(stage, variant, place)
 
-    def _keep(self, stage: str, variant: Variant) -> None:
+    def _keep(self, stage: str, variant: Variant, place: str) -> None:
         names = self.names(stage, variant)
+        self._places.setdefault((names["dataset"], names["run"]), place)
         self._by_dataset.setdefault(names["dataset"], variant)
         self._by_name.setdefault((names["dataset"], names["run"]), variant)
 
     def find(self, dataset: str, run: str | None = None) -> Variant:
         """One of those whose results of some stage have these names."""
         return self._by_name[dataset, run] if run else self._by_dataset[dataset]
+
+    def place(self, dataset: str, run: str) -> str | None:
+        """The first study and point whose results have these names; None for those of a run as configured."""
+        return None if (dataset, run) in self.runs else self._places.get((dataset, run))
 
     def names(self, stage: str, variant: Variant) -> dict[str, str]:
         """What the wildcards {dataset} and {run} stand for in the paths of a stage's results."""
