@@ -1,4 +1,4 @@
-"""Let Snakemake write its own report of the finished tables and figures, on the configuration in force."""
+"""Let Snakemake write its own report of the finished tables, figures and studies, on the configuration in force."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ with job(snakemake):
     from robustmia.errors import UserError
 
     clone = Path(snakemake.scriptdir).parent
-    command = [sys.executable, "-m", "snakemake", "tables", "figures", "--snakefile", str(clone / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "all", "--snakefile", str(clone / "Snakefile")]
     command += ["--configfile", snakemake.input.config, "--report", snakemake.output.html, "--nolock", "--cores", "1"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -99,7 +99,23 @@ def needed(script: str) -> set[str]:
     chosen = [path.partition(":")[0] for registry in CHOSEN.get(script, ()) for path in registry.values()]
     modules = [*used_modules(script, *chosen), *job_modules()]
     names = set().union(*(imported(source(module)) for module in [script, *modules]))
+    if script == "provenance":  # it has Snakemake read the Snakefile
+        names |= imported_by_the_snakefile()
     return {CONDA_NAMES.get(name, name) for name in names}
+
+
+def imported_by_the_snakefile() -> set[str]:
+    """Other libraries that are imported as the Snakefile is read, at the top of the package's modules; what is called then may need more."""
+    todo = re.findall(r"(?m)^from (\S+) import", (ROOT / "Snakefile").read_text())
+    seen: set[str] = set()
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            if source(module).is_file():
+                todo += re.findall(r"(?m)^(?:from|import) (\S+)", source(module).read_text())
+    names = {module.partition(".")[0] for module in seen} - set(sys.stdlib_module_names) - {"robustmia"}
+    return {name for name in names if not name.startswith("snakemake_")}  # they come with it
 
 
 @pytest.mark.parametrize(("script", "environment"), sorted(set(rules())))

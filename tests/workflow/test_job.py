@@ -246,6 +246,13 @@ def test_want_of_memory_is_a_line_that_says_what_to_lower(training, capfd, error
     assert "batch_size" in line
 
 
+def test_want_of_memory_without_a_model_names_what_tables_need_less_with(training, capfd, monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch")
+    (line,) = errors(fails(training, MemoryError("Unable to allocate 7 TiB"), capfd))
+    assert "shadow_models" in line
+    assert "batch_size" not in line
+
+
 def test_a_job_looks_for_garbage_rarely_and_not_at_its_end(training):
     before, gc_threshold = gc.get_freeze_count(), gc.get_threshold()
     try:

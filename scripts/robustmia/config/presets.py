@@ -50,6 +50,7 @@ def _settings(dataset: DatasetSettings, name: str) -> dict[str, Any]:
         "network": (run.architecture or dataset.architecture).model_dump(mode="json"),
         "training": (run.training or dataset.training).model_dump(mode="json", exclude={"monitor"}),
         "method": run.method.model_dump(mode="json"),
+        "engine": dataset.engine.model_dump(mode="json", include={"precision"}),
         "evaluation_attack": dataset.signals["adversarial"].model_dump(mode="json"),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from robustmia.reporting.labels import attack_in_words
+from robustmia.reporting.labels import attack_in_words, p_value
 from robustmia.reporting.tables import rows_of
 
 MANY_SEEDS = 100  # above which a difference is said to be too small to be shown
@@ -22,7 +22,7 @@ def conclusions_table(comparison: pd.DataFrame) -> pd.DataFrame:
             "balanced accuracy (95 % CI)": [_accuracy(row) for row in rows_of(ordered)],
             "sd over seeds": ["" if pd.isna(sd) else f"{100 * sd:.1f}" for sd in ordered.accuracy_sd],
             "difference from natural": [_difference(row) for row in rows_of(ordered)],
-            "p (Holm)": ["" if pd.isna(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001" for p in ordered.p_holm],
+            "p (Holm)": ordered.p_holm.map(p_value).tolist(),
             "seeds needed": ["" if pd.isna(seeds) else f"{int(seeds)}" for seeds in ordered.seeds_needed],
         }
     ).reset_index(drop=True)

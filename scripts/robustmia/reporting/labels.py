@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 PAPER_STRATEGIES = ("I_B", "I_A", "I_V")
 """Those of the paper's own tables; the others are in the long table and in the figure of AUCs."""
 SIGNAL_TITLES = {"benign": "clean inputs", "adversarial": "adversarial inputs", "verified": "verified worst case"}
@@ -32,3 +34,8 @@ def attack_in_words(name: str) -> str:
     signal, strategy, *rule = name.split("/")
     strategy = strategy.removesuffix("_own")  # which the signal says
     return ", ".join([f"{spaced(strategy)} on {SIGNALS_IN_WORDS.get(signal, spaced(signal))}", *map(spaced, rule)])
+
+
+def p_value(p: float) -> str:
+    """A p-value as text; empty where there is none."""
+    return "" if isnan(p) else f"{p:.3f}" if p >= 0.001 else "< 0.001"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from robustmia.inference.over_seeds import SEEDS_OF_A_TEST
 from robustmia.inference.settings import LEVEL
-from robustmia.reporting.labels import spaced
+from robustmia.reporting.labels import p_value, spaced
 from robustmia.reporting.tables import rows_of
 from robustmia.studies.sweep import PRIVACY, STRONGEST, have_other_members
 
@@ -36,9 +36,7 @@ def sweep_text_table(table: pd.DataFrame) -> pd.DataFrame:
             row[heading] = _cell(quantities, quantity) if quantity in quantities else ""
         leak = quantities[STRONGEST]
         row["from the first point"] = _change(leak, "from_first")
-        row["p (Holm)"] = (
-            "" if pd.isna(leak["p_holm"]) else f"{leak['p_holm']:.3f}" if leak["p_holm"] >= 0.001 else "< 0.001"
-        )
+        row["p (Holm)"] = p_value(leak["p_holm"])
         row["from natural"] = _change(leak, "difference")
         rows.append(row)
     text = pd.DataFrame(rows)

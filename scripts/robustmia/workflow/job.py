@@ -33,6 +33,10 @@ LIBRARIES = (
 OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
 """What torch says of the processor's and of a GPU's memory."""
 
+LESS_OF_MODELS = "lower batch_size, the network's width or the images' size"
+LESS_OF_TABLES = "lower shadow_models, or the numbers of members and non-members"
+"""What a job needs less memory with: one with models, and one that reads their answers."""
+
 logger = logging.getLogger("robustmia")
 
 
@@ -72,9 +76,8 @@ def job(snakemake: Any) -> Iterator[None]:
             _fail("interrupted")
         except Exception as error:
             if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
-                _fail(
-                    f"not enough memory ({first_line(error)}); lower batch_size, the network's width or the images' size, or give the job more"
-                )
+                less = LESS_OF_MODELS if "torch" in sys.modules else LESS_OF_TABLES
+                _fail(f"not enough memory ({first_line(error)}); {less}, or give the job more")
             logger.exception("%s: %s", type(error).__name__, first_line(error))
             sys.exit(1)
         logger.info("%s took %.1f s", name, seconds)

@@ -15,7 +15,7 @@ AUDIT_FIGURES = ("roc", "loss_distribution", "margin_distribution")
 
 
 class Specs:
-    """The specs of every job of one configuration. Each method is named after the rule that it is for."""
+    """The specs of every job of one configuration. Methods are named after the rules that they are for, or the first of several."""
 
     def __init__(self, targets: Targets):
         self.targets, self.config, self.paths = targets, targets.config, targets.paths

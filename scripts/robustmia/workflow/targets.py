@@ -126,8 +126,9 @@ class Targets:
         """The files that a checkpoint's audit reads, beside the data set: if one of them changes, the audit runs again."""
         audit = self.checkpoint_audit(name)
         files = [audit.weights, audit.split]
-        if isinstance(audit.model, str):  # the module of their function, where it is a file from here
-            files.append(Path(*audit.model.partition(":")[0].split(".")).with_suffix(".py"))
+        if isinstance(audit.model, str):  # the module or package of their function, where it is a file from here
+            module = Path(*audit.model.partition(":")[0].split("."))
+            files += [module.with_suffix(".py"), module / "__init__.py"]
         return [str(path) for path in files if path is not None and path.is_file()]
 
     def audited_predictions(self, name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from robustmia.reporting.labels import PAPER_STRATEGIES, attack_in_words
+from robustmia.reporting.labels import PAPER_STRATEGIES, attack_in_words, p_value
 from robustmia.reporting.tables import rows_of
 
 TEST_ACCURACIES = {
@@ -69,7 +69,7 @@ def _strongest(row: dict[str, Any]) -> Row:
     }
     if pd.notna(row["difference"]):
         interval, p = _interval(row["difference_low"], row["difference_high"], sign="+"), row["p_holm"]
-        detail = "" if pd.isna(p) else f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
+        detail = "" if pd.isna(p) else f"p {p_value(p)}"
         found["from natural"] = Cell(row["difference"], f"{100 * row['difference']:+.1f}", interval, detail)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from robustmia.files.tables import read_table
@@ -61,7 +62,7 @@ def report_page(spec: dict[str, Any], config: dict[str, Any], captions: dict[str
         made=made | provenance(models),
         footer=[
             'The whole configuration is in <a href="config.yaml">config.yaml</a>, and each result has its settings, seconds and versions beside it in a <code>spec.json</code>. '
-            "<code>snakemake provenance</code> writes Snakemake's own report: which job made which file, from what and with which code."
+            f"<code>snakemake provenance --cores 1 --configfile {escape(config['results_dir'])}/config.yaml</code> writes Snakemake's own report: which job made which file, from what and with which code."
         ],
     )
 
