@@ -47,6 +47,32 @@ def texts_in(folder, *patterns):
     return digest(*(path.read_text() for path in sorted(files)))
 
 
+def page_outputs(pattern, caption, shows, **place):
+    """A table that people read, as Markdown and as HTML, which goes into Snakemake's report with a caption, at a category."""
+    html = report(
+        filled(pattern, form="html"),
+        caption=f"../report/{caption}.rst",
+        labels={"shows": shows},
+        **place,
+    )
+    return {"markdown": filled(pattern, form="md"), "html": html}
+
+
+def figure_outputs(pattern, caption, shows, **place):
+    """A figure as PDF, SVG and PNG; arguments as above."""
+    png = report(
+        filled(pattern, form="png"),
+        caption=f"../report/{caption}.rst",
+        labels={"shows": shows},
+        **place,
+    )
+    return {
+        "pdf": filled(pattern, form="pdf"),
+        "svg": filled(pattern, form="svg"),
+        "png": png,
+    }
+
+
 CAPTIONS = texts_in("report", "*.rst")
 TEMPLATES = texts_in("scripts/robustmia/reporting/page", "*.j2", "*.css", "*.js")
 

@@ -7,13 +7,11 @@ for figure, kind in type(settings.figures).model_fields.items():
         input:
             **figure_inputs(kind.annotation),
         output:
-            pdf=filled(paths.figure, figure=figure, form="pdf"),
-            svg=filled(paths.figure, figure=figure, form="svg"),
-            png=report(
-                filled(paths.figure, figure=figure, form="png"),
+            **figure_outputs(
+                filled(paths.figure, figure=figure),
+                figure,
+                kind.annotation.content,
                 category="{dataset}",
-                caption=f"../report/{figure}.rst",
-                labels={"shows": kind.annotation.content},
             ),
         log:
             paths.log(f"figures/{{dataset}}_{figure}"),

@@ -1,18 +1,20 @@
 # Studies: each a table, a page and a figure from the target models at its points. `snakemake study_NAME`.
+OF_STUDY = {"category": "studies", "subcategory": "{study}"}
+EXPLANATION = filled(paths.explanation, name="explanation.{form}")
+
+
 rule sweep:
     input:
         results=lambda wildcards: study_jobs.results(wildcards.study),
         histories=lambda wildcards: study_jobs.private_histories(wildcards.study),
     output:
-        csv=filled(paths.study_table, table="sweep"),
-        markdown=filled(paths.study_page, form="md"),
-        html=report(
-            filled(paths.study_page, form="html"),
-            category="studies",
-            subcategory="{study}",
-            caption="../report/sweep.rst",
-            labels={"shows": "leakage and accuracies at every point"},
+        **page_outputs(
+            paths.study_page,
+            "sweep",
+            "leakage and accuracies at every point",
+            **OF_STUDY,
         ),
+        csv=filled(paths.study_table, table="sweep"),
     log:
         paths.log("sweep/{study}"),
     wildcard_constraints:
@@ -30,14 +32,11 @@ rule sweep_figure:
     input:
         table=filled(paths.study_table, table="sweep"),
     output:
-        pdf=filled(paths.study_figure, figure="sweep", form="pdf"),
-        svg=filled(paths.study_figure, figure="sweep", form="svg"),
-        png=report(
-            filled(paths.study_figure, figure="sweep", form="png"),
-            category="studies",
-            subcategory="{study}",
-            caption="../report/sweep.rst",
-            labels={"shows": "leakage and accuracies"},
+        **figure_outputs(
+            filled(paths.study_figure, figure="sweep"),
+            "sweep",
+            "leakage and accuracies",
+            **OF_STUDY,
         ),
     log:
         paths.log("sweep_figure/{study}"),
@@ -58,24 +57,19 @@ rule transfer:
             wildcards.study, paths.records
         )[0],
     output:
+        **page_outputs(
+            paths.study_page,
+            "transfer",
+            "what an attacker loses by not knowing",
+            **OF_STUDY,
+        ),
+        **figure_outputs(
+            filled(paths.study_figure, figure="transfer"),
+            "transfer",
+            "attacks by shadow models and targets",
+            **OF_STUDY,
+        ),
         csv=filled(paths.study_table, table="transfer"),
-        markdown=filled(paths.study_page, form="md"),
-        html=report(
-            filled(paths.study_page, form="html"),
-            category="studies",
-            subcategory="{study}",
-            caption="../report/transfer.rst",
-            labels={"shows": "what an attacker loses by not knowing"},
-        ),
-        pdf=filled(paths.study_figure, figure="transfer", form="pdf"),
-        svg=filled(paths.study_figure, figure="transfer", form="svg"),
-        png=report(
-            filled(paths.study_figure, figure="transfer", form="png"),
-            category="studies",
-            subcategory="{study}",
-            caption="../report/transfer.rst",
-            labels={"shows": "attacks by shadow models and targets"},
-        ),
     log:
         paths.log("transfer/{study}"),
     wildcard_constraints:
@@ -118,24 +112,16 @@ rule outputs:
             wildcards.study, paths.records
         )[0],
     output:
+        **page_outputs(
+            paths.study_page, "outputs", "what changed outputs help", **OF_STUDY
+        ),
+        **figure_outputs(
+            filled(paths.study_figure, figure="outputs"),
+            "outputs",
+            "attacks on changed outputs",
+            **OF_STUDY,
+        ),
         csv=filled(paths.study_table, table="outputs"),
-        markdown=filled(paths.study_page, form="md"),
-        html=report(
-            filled(paths.study_page, form="html"),
-            category="studies",
-            subcategory="{study}",
-            caption="../report/outputs.rst",
-            labels={"shows": "what changed outputs help"},
-        ),
-        pdf=filled(paths.study_figure, figure="outputs", form="pdf"),
-        svg=filled(paths.study_figure, figure="outputs", form="svg"),
-        png=report(
-            filled(paths.study_figure, figure="outputs", form="png"),
-            category="studies",
-            subcategory="{study}",
-            caption="../report/outputs.rst",
-            labels={"shows": "attacks on changed outputs"},
-        ),
     log:
         paths.log("outputs/{study}"),
     wildcard_constraints:
@@ -202,25 +188,20 @@ rule sensitivity:
         chosen=paths.left_out_records,
         retrained=lambda wildcards: study_jobs.retrained(wildcards.study),
     output:
+        **page_outputs(
+            paths.study_page,
+            "sensitivity",
+            "sensitivity to single records",
+            **OF_STUDY,
+        ),
+        **figure_outputs(
+            filled(paths.study_figure, figure="sensitivity"),
+            "sensitivity",
+            "sorted sensitivities",
+            **OF_STUDY,
+        ),
         csv=filled(paths.study_table, table="sensitivity"),
         summary=filled(paths.study_table, table="summary"),
-        markdown=filled(paths.study_page, form="md"),
-        html=report(
-            filled(paths.study_page, form="html"),
-            category="studies",
-            subcategory="{study}",
-            caption="../report/sensitivity.rst",
-            labels={"shows": "sensitivity to single records"},
-        ),
-        pdf=filled(paths.study_figure, figure="sensitivity", form="pdf"),
-        svg=filled(paths.study_figure, figure="sensitivity", form="svg"),
-        png=report(
-            filled(paths.study_figure, figure="sensitivity", form="png"),
-            category="studies",
-            subcategory="{study}",
-            caption="../report/sensitivity.rst",
-            labels={"shows": "sorted sensitivities"},
-        ),
     log:
         paths.log("sensitivity/{study}"),
     wildcard_constraints:
@@ -241,23 +222,17 @@ rule explanation:
             filled(paths.study_table, table="sweep"), study=study_jobs.names("sweep")
         ),
     output:
+        **page_outputs(
+            EXPLANATION, "explanation", "what goes with leakage", category="studies"
+        ),
+        **figure_outputs(
+            EXPLANATION,
+            "explanation",
+            "leakage against gaps and margins",
+            category="studies",
+        ),
         rows=filled(paths.explanation, name="runs_and_points.csv"),
         csv=filled(paths.explanation, name="explanation.csv"),
-        markdown=filled(paths.explanation, name="explanation.md"),
-        html=report(
-            filled(paths.explanation, name="explanation.html"),
-            category="studies",
-            caption="../report/explanation.rst",
-            labels={"shows": "what goes with leakage"},
-        ),
-        pdf=filled(paths.explanation, name="explanation.pdf"),
-        svg=filled(paths.explanation, name="explanation.svg"),
-        png=report(
-            filled(paths.explanation, name="explanation.png"),
-            category="studies",
-            caption="../report/explanation.rst",
-            labels={"shows": "leakage against gaps and margins"},
-        ),
     log:
         paths.log("explanation"),
     localrule: True

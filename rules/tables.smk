@@ -48,15 +48,14 @@ rule paper_table:
         membership=filled(paths.table, table="membership_inference"),
         over_seeds=filled(paths.table, table="membership_over_seeds"),
     output:
-        csv=filled(paths.table, table="paper"),
-        markdown=filled(paths.rendered, table="paper", form="md"),
-        latex=filled(paths.rendered, table="paper", form="tex"),
-        html=report(
-            filled(paths.rendered, table="paper", form="html"),
+        **page_outputs(
+            filled(paths.rendered, table="paper"),
+            "paper_table",
+            TABLE_TITLES["paper"],
             category="{dataset}",
-            caption="../report/paper_table.rst",
-            labels={"shows": TABLE_TITLES["paper"]},
         ),
+        csv=filled(paths.table, table="paper"),
+        latex=filled(paths.rendered, table="paper", form="tex"),
         gap=filled(paths.table, table="leakage_and_gap"),
     log:
         paths.log("paper_table/{dataset}"),
@@ -75,12 +74,11 @@ rule verification_table:
     input:
         verification=filled(paths.table, table="verification"),
     output:
-        markdown=filled(paths.rendered, table="verification", form="md"),
-        html=report(
-            filled(paths.rendered, table="verification", form="html"),
+        **page_outputs(
+            filled(paths.rendered, table="verification"),
+            "verification_table",
+            TABLE_TITLES["verification"],
             category="{dataset}",
-            caption="../report/verification_table.rst",
-            labels={"shows": TABLE_TITLES["verification"]},
         ),
     log:
         paths.log("verification_table/{dataset}"),
@@ -100,14 +98,13 @@ rule published_table:
         robustness=filled(paths.table, table="robustness"),
         over_seeds=filled(paths.table, table="membership_over_seeds"),
     output:
-        csv=filled(paths.table, table="published"),
-        markdown=filled(paths.rendered, table="published", form="md"),
-        html=report(
-            filled(paths.rendered, table="published", form="html"),
+        **page_outputs(
+            filled(paths.rendered, table="published"),
+            "published_table",
+            TABLE_TITLES["published"],
             category="{dataset}",
-            caption="../report/published_table.rst",
-            labels={"shows": TABLE_TITLES["published"]},
         ),
+        csv=filled(paths.table, table="published"),
     log:
         paths.log("published_table/{dataset}"),
     localrule: True
@@ -127,15 +124,14 @@ rule conclusions:
         data=paths.records,
         records=expanded(paths.record_results),
     output:
+        **page_outputs(
+            filled(paths.rendered, table="conclusions"),
+            "conclusions",
+            TABLE_TITLES["conclusions"],
+            category="{dataset}",
+        ),
         over_seeds=filled(paths.table, table="membership_over_seeds"),
         csv=filled(paths.table, table="conclusions"),
-        markdown=filled(paths.rendered, table="conclusions", form="md"),
-        html=report(
-            filled(paths.rendered, table="conclusions", form="html"),
-            category="{dataset}",
-            caption="../report/conclusions.rst",
-            labels={"shows": TABLE_TITLES["conclusions"]},
-        ),
     log:
         paths.log("conclusions/{dataset}"),
     conda:
