@@ -1,7 +1,7 @@
 """The published results of Song, Shokri and Mittal (CCS 2019) beside ours.
 
-`published.csv` has all 36 membership accuracies of the paper, with the accuracies of the models, in the full precision of the notebooks in the authors'
-repository (inspire-group/privacy-vs-robustness, commit 785432e; read off as facts). The paper prints them in percent with two digits. Each is of one
+`published.csv` has 36 membership accuracies, from clean and from adversarial inputs, with the accuracies of the models, in the full precision of the notebooks in the
+authors' repository (inspire-group/privacy-vs-robustness, commit 785432e; read off as facts). The paper prints them in percent with two digits. Each is of one
 model, and the threshold was chosen on the evaluated records (the oracle rule).
 """
 
