@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,18 @@ def with_softmax():
     return nn.Sequential(plain(), nn.Softmax(1))
 
 
+def normalised():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(144, 10))
+
+
+def normalised_with_softmax():
+    return nn.Sequential(normalised(), nn.Softmax(1))
+
+
+def wide():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 150))
+
+
 def trained():
     network = plain()
     with torch.no_grad():
@@ -213,15 +226,22 @@ def their_code(tmp_path, monkeypatch):
     (tmp_path / "theirs.py").write_text(THEIR_CODE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "theirs", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    return import_module("theirs")
 
 
-def test_a_network_that_returns_probabilities_is_noticed_and_answers_as_with_logits(tmp_path, their_code):
+@pytest.mark.parametrize(("body", "whole"), [("plain", "with_softmax"), ("normalised", "normalised_with_softmax")])
+def test_a_network_that_returns_probabilities_is_noticed_and_answers_as_with_logits(tmp_path, their_code, body, whole):
+    """The second has batch normalisation and dropout, which would show that it is not in evaluation mode."""
+    torch.manual_seed(0)
     signals = {"benign": {}, "adversarial": {"steps": 3}, "targeted": {"steps": 3}}
-    logits = checkpoint_signals(checkpoint(tmp_path, model="theirs:plain", signals=signals), DIGITS, threads=1)
-    state = {f"0.{name}": value for name, value in load_file(tmp_path / "weights.safetensors").items()}
-    save_file(state, tmp_path / "soft.safetensors")
-    settings = checkpoint(tmp_path, model="theirs:with_softmax", weights=tmp_path / "soft.safetensors", signals=signals)
-    probabilities = checkpoint_signals(settings, DIGITS, threads=1)
+    state, found = getattr(their_code, body)().state_dict(), []
+    for name, prefix in ((body, ""), (whole, "0.")):
+        weights = tmp_path / f"{name}.safetensors"
+        save_file({f"{prefix}{key}": value for key, value in state.items()}, weights)
+        settings = checkpoint(tmp_path, model=f"theirs:{name}", weights=weights, signals=signals)
+        found.append(checkpoint_signals(settings, DIGITS, threads=1))
+    logits, probabilities = found
     assert any("probabilities" in warning for warning in probabilities.warnings)
     assert not any("probabilities" in warning for warning in logits.warnings)
     for name in signals:
@@ -230,6 +250,15 @@ def test_a_network_that_returns_probabilities_is_noticed_and_answers_as_with_log
             for audited in (logits, probabilities)
         ]
         np.testing.assert_allclose(*centred, atol=2e-3)
+
+
+def test_attacks_towards_each_of_many_outputs_are_left_out(tmp_path, their_code):
+    save_file(their_code.wide().state_dict(), tmp_path / "wide.safetensors")
+    signals = {"benign": {}, "targeted": {"steps": 1}}
+    settings = checkpoint(tmp_path, model="theirs:wide", weights=tmp_path / "wide.safetensors", signals=signals)
+    audited = checkpoint_signals(settings, DIGITS, threads=1)
+    assert "targeted" not in audited.signals
+    assert any("each of 150 classes" in note for note in audited.notes)
 
 
 def test_images_are_normalised_as_the_audit_says(tmp_path):

@@ -62,6 +62,14 @@ def test_records_of_other_classes_go_to_the_shadow_pool(digits):
         draw_split(digits, SplitSettings(member_fraction=0.5, classes=[3, 11]), seed=0)
 
 
+def test_a_class_that_is_not_chosen_may_be_too_small(digits):
+    settings = {"members_per_class": 174, "classes": [3, 4]}  # there are 174 images of 8
+    split = draw_split(digits, SplitSettings(**settings), seed=0)
+    assert np.bincount(digits.labels[split.members]).tolist() == [0, 0, 0, 174, 174]
+    rows = np.concatenate([split.members, split.nonmembers, split.shadow_pool])
+    assert sorted(rows.tolist()) == list(range(1797))
+
+
 def test_splits_that_cannot_be_drawn_are_named(digits):
     with refused("split", "class '8'", "174 images", "members_per_class"):
         draw_split(digits, SplitSettings(members_per_class=174), seed=0)

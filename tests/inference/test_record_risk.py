@@ -57,3 +57,19 @@ def test_agreement_is_that_of_common_members_beside_that_of_common_non_members()
     assert table.overlap.to_dict() == pytest.approx({"seeds": 1.0, "methods": 0.0})
     assert table.nonmember_spearman.to_dict() == pytest.approx({"seeds": 1.0, "methods": 1.0})
     assert table.nonmember_overlap.to_dict() == pytest.approx({"seeds": 1.0, "methods": 1.0})
+
+
+def test_records_that_tie_for_the_last_places_share_them():
+    """Risks are a step function of the score: with independent steps the overlap is what chance gives, whatever the order of the records."""
+    steps = np.random.default_rng(0).permutation(np.repeat([0.9, 0.5, 0.1], [2, 18, 80]))
+    same = np.repeat([0.9, 0.5, 0.1], [2, 18, 80])
+    parts = [
+        pd.DataFrame({"run": run, "seed": 0, "record": np.arange(100), "member": True, "risk": risk})
+        for run, risk in (("a", same), ("b", same), ("c", steps))
+    ]
+    table = agreement_table(pd.concat(parts)).set_index(["run_a", "run_b"])
+    shares = np.repeat(
+        [1.0, 3 / 18, 0.0], [2, 18, 80]
+    )  # of the 5 most at risk, two are certain and three are any of 18
+    assert table.overlap["a", "b"] == pytest.approx(shares @ shares / 5)
+    assert table.overlap["a", "c"] == pytest.approx(shares @ shares[np.argsort(np.argsort(-steps, kind="stable"))] / 5)

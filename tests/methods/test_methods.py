@@ -334,6 +334,22 @@ def test_the_variance_of_losses_is_added(name, extra):
     assert (penalised.loss - plain.loss).item() == pytest.approx(0.4 * losses.var(ddof=1), rel=1e-4)
 
 
+@pytest.mark.parametrize(("fraction", "count"), [(0.5, 4), (0.0, 0)])
+def test_the_variance_is_that_of_adversarial_images_alone(fraction, count):
+    model, (images, labels) = small_network(), small_batch()
+    plain, penalised = (
+        PGD(name="pgd", epsilon=0.1, loss_variance=weight, adversarial_fraction=fraction).loss(
+            model, images, labels, LATE, generator()
+        )
+        for weight in (0.0, 0.4)
+    )
+    expected = 0.0
+    if count:
+        logits = penalised.adversarial[0].detach().double().numpy()
+        expected = (np.log(np.exp(logits).sum(1)) - logits[np.arange(count), labels[:count]]).var(ddof=1)
+    assert (penalised.loss - plain.loss).item() == pytest.approx(0.4 * expected, rel=1e-4, abs=1e-7)
+
+
 def test_the_losses_of_a_batch_of_one_have_no_variance():
     model, (images, labels) = small_network(), small_batch()
     method = PGD(name="pgd", epsilon=0.1, loss_variance=0.4)

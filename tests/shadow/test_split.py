@@ -98,6 +98,27 @@ def test_shadow_models_of_a_target_of_some_classes_are_of_these_alone():
         )
 
 
+def test_of_a_large_pool_so_many_records_are_taken_that_members_stay_as_many_as_the_targets():
+    """38 members of 2,414 records: eight models are members of each of 152 records twice."""
+    settings = {"members_per_class": 20, "max_members": 38, "max_nonmembers": 40}
+    target = draw_split(faces(), SplitSettings(**settings), seed=0)
+    splits = shadow_splits(of_target(settings, 8, shadow_models=8), faces())
+    taken = {row for split in splits.values() for row in (*split.members, *split.nonmembers)}
+    assert len(taken) == 152
+    assert {*target.members, *target.nonmembers} <= taken
+    for split in splits.values():
+        assert len(split.members) == 38
+    members = np.concatenate([split.members for split in splits.values()])
+    assert (np.bincount(members)[sorted(taken)] == 2).all()
+
+
+def test_records_held_out_of_a_target_of_some_classes_are_of_these():
+    settings = {"member_fraction": 0.5, "classes": ["3", "4"], "max_nonmembers": 10}
+    splits = shadow_splits(of_target(settings, 8, shadow_models=8, held_out=60), faces())  # there are 54
+    for split in splits.values():
+        assert set(faces().labels[split.shadow_pool]) == {3, 4}
+
+
 def test_too_few_other_records_are_refused():
     with refused("the split leaves 0 records", "max_nonmembers"):
         shadow_splits(of_target({"member_fraction": 0.5}, 8, shadow_models=8, other_records=True), faces())

@@ -164,6 +164,26 @@ def test_shadow_models_of_other_records_give_thresholds_and_the_offline_attacks(
         assert 0.55 < value < 0.85, attack
 
 
+def test_records_that_hardly_any_shadow_model_was_trained_on_are_left_out():
+    drawn, rows, labels = of_other_records()
+    spoilt = {name: z.copy() for name, z in drawn.shadows.logits.items()}
+    in_mask = drawn.shadows.in_mask.copy()
+    in_mask[:, 2000:] = False
+    in_mask[0, 2500:] = True
+    for z in spoilt.values():
+        z[:, 2000:] = 0
+    kept = np.arange(2000)
+    few = ShadowSignals(
+        {name: z[:, :2000] for name, z in drawn.shadows.logits.items()}, drawn.shadows.in_mask[:, :2000]
+    )
+    expected = attack_with(drawn.target, rows, few, labels[kept], attacks())
+    found = attack_with(drawn.target, rows, ShadowSignals(spoilt, in_mask), labels, attacks())
+    for _, *keys in ATTACKS.values():
+        for key in keys:
+            if "rmia" not in key[1]:
+                assert measure(found, key).value == measure(expected, key).value
+
+
 def test_nothing_is_found_where_members_are_answered_as_others():
     drawn, rows, labels = of_other_records(leak=0.0)
     found = attack_with(drawn.target, rows, drawn.shadows, labels, attacks())

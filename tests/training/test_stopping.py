@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -82,6 +83,24 @@ def test_the_epoch_that_is_most_robust_on_held_out_records_is_kept(tmp_path, mon
     assert len(history) == 4
     for one, other in zip(model.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_held_out_records_are_of_the_classes_that_are_trained_on(tmp_path):
+    records, split = tiny_records()
+    of_two = records.labels != 2
+    some = Split(*(rows[of_two[rows]] for rows in (split.members[:20], split.nonmembers[:8])), np.arange(20, 62))
+    spec = tiny_spec("natural", early_stopping=STOPPING) | {"split": {"classes": ("a", "b")}}
+    training = Trainer.of_spec(spec, records, some, tmp_path / "c.pt", CPU, "tiny")
+    assert set(training.early_stopping.labels.tolist()) == {0, 1}
+    with pytest.raises(UserError, match="12 records"):
+        Trainer.of_spec(
+            spec | {"split": {"classes": ("b",)}},
+            records,
+            Split(some.members, some.nonmembers, np.arange(40, 50)),
+            tmp_path / "d.pt",
+            CPU,
+            "tiny",
+        )
 
 
 def test_early_stopping_is_resumed(tmp_path):

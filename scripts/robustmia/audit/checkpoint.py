@@ -98,7 +98,7 @@ def checkpoint_signals(settings: CheckpointAudit, records: Records, threads: int
     normalises = settings.mean or (not isinstance(settings.model, str) and settings.model.input_mean)
     warnings = [] if normalises else [_not_normalised(clean)]
     if all(are_probabilities(side) for side in (clean.members, clean.nonmembers)):
-        target.model = LogProbabilities(target.model)
+        target.model = LogProbabilities(target.model).eval()
         clean = _clean_logits(target, settings.signals["benign"], classes)
         warnings.append(
             "The network returns probabilities. Their logarithms are used as logits; in float32 they saturate, so that scores are tied "
@@ -107,10 +107,10 @@ def checkpoint_signals(settings: CheckpointAudit, records: Records, threads: int
     warnings += _near_chance(clean)
     if len(copies := duplicates(records.images, split.members, split.nonmembers)):
         warnings.append(duplicates_in_words(len(copies), len(split.nonmembers)))
-    signals = {"benign": clean}
+    signals, outputs = {"benign": clean}, clean.members.shape[1]
     for name, signal in settings.signals.items():
-        if signal.one_attack_per_class and classes > MAX_CLASSES:
-            notes.append(f"No {name} signal: an attack towards each of {classes} classes is too expensive.")
+        if signal.one_attack_per_class and outputs > MAX_CLASSES:
+            notes.append(f"No {name} signal: an attack towards each of {outputs} classes is too expensive.")
         elif name not in signals:
             try:
                 signal = target.fitted(signal)

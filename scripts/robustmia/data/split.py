@@ -89,14 +89,19 @@ def _own_sets(records: Records) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(records.in_training_set), np.flatnonzero(~records.in_training_set)
 
 
+def held_out_pool(records: Records, split: Split, classes: tuple[str, ...] | None) -> np.ndarray:
+    """The records of the chosen classes that are neither members nor non-members, in the order in which some are held out for early stopping."""
+    return split.shadow_pool[in_classes(records, classes)[split.shadow_pool]]
+
+
 def _stratified_sets(
     records: Records, settings: SplitSettings, random: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    members, nonmembers = [], []
+    members, nonmembers, is_chosen = [], [], in_classes(records, settings.classes)
     for label, name in enumerate(records.class_names):
         rows = random.permutation(np.flatnonzero(records.labels == label))
         count = settings.members_per_class or round((settings.member_fraction or 0.0) * len(rows))
-        if not 0 < count < len(rows):
+        if not 0 < count < len(rows) and is_chosen[rows].any():
             raise UserError(
                 f"datasets.*.split: class {name!r} has {len(rows)} images, too few for {count} members and at least one "
                 "non-member; lower members_per_class, change member_fraction, or add images"

@@ -105,5 +105,12 @@ def _agreement(risks: np.ndarray) -> dict[str, float | None]:
     if len(risks) < 2 or (risks == risks[0]).all(axis=0).any():
         return {"spearman": None, "overlap": None}
     most = max(1, round(MOST_AT_RISK * len(risks)))
-    top = [set(np.argsort(-column, kind="stable")[:most]) for column in risks.T]
-    return {"spearman": float(spearmanr(*risks.T).statistic), "overlap": len(top[0] & top[1]) / most}
+    one, other = (_among_the_highest(column, most) for column in risks.T)
+    return {"spearman": float(spearmanr(*risks.T).statistic), "overlap": float(one @ other) / most}
+
+
+def _among_the_highest(risks: np.ndarray, count: int) -> np.ndarray:
+    """Which risks are among the highest so many, [N]: 1 or 0, and for those that tie for the last places their equal share of them."""
+    last = np.sort(risks)[-count]
+    above, tied = risks > last, risks == last
+    return above + tied * (count - above.sum()) / tied.sum()

@@ -37,10 +37,10 @@ class AdversarialMethod(BallMethod, PerturbationSettings):
         """What DeMem adds to the loss (arXiv 2412.05767; the formula is that of the code that its first author published).
 
         Args:
-            logits: [B, K], of adversarial images.
+            logits: [B, K], of adversarial images; there may be none.
             labels: [B].
         """
-        if not self.loss_variance:
+        if not self.loss_variance or not len(labels):
             return 0.0
         from torch.nn.functional import cross_entropy
 

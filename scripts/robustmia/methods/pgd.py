@@ -49,7 +49,7 @@ class PGD(AdversarialMethod):
 
         def loss_of(logits: Tensor) -> Tensor:
             loss = cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-            return loss + self.variance_penalty(model, logits, labels)
+            return loss + self.variance_penalty(model, split_each(model, logits, count)[0], targets[0])
 
         answer = with_worst_weights(model, self.weight_perturbation, lambda network: loss_of(network(mixed)))
         logits = answer(mixed)

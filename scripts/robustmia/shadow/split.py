@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from robustmia.data.records import Records
-from robustmia.data.split import Split, draw_split, in_classes
+from robustmia.data.split import Split, draw_split, held_out_pool
 from robustmia.errors import UserError
 from robustmia.inference.settings import LEAST_OF_A_KIND
 from robustmia.settings import SplitSettings
@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
     """The members and non-members of the shadow models that a spec names: as many members as a target has, if possible.
+
+    They are drawn from the target's members and non-members, and from the other records of its classes: from so many of these that each record can
+    still be a member of two shadow models.
 
     Args:
         spec: the numbers of the `models`, the target's `split` and `seed`; `shadow_models`, how many there are in all, where so few may not be
@@ -30,20 +33,25 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
     """
     settings = SplitSettings(**spec["split"])
     target = draw_split(records, settings, spec["seed"])
-    held_out = target.shadow_pool[: spec.get("held_out", 0)]
-    of_classes = np.flatnonzero(in_classes(records, settings.classes))
-    rows = np.setdiff1d(target.shadow_pool if spec.get("other_records") else of_classes, held_out)
+    wanted, models = len(target.members), spec.get("shadow_models")
+    held_out = held_out_pool(records, target, settings.classes)[: spec.get("held_out", 0)]
+    if spec.get("other_records"):
+        rows = np.setdiff1d(target.shadow_pool, held_out)
+    else:
+        others = held_out_pool(records, target, settings.classes)[len(held_out) :]
+        own = np.concatenate([target.members, target.nonmembers])
+        enough = None if models is None else max(0, wanted * models // LEAST_OF_A_KIND - len(own))
+        rows = np.sort(np.concatenate([own, others[:enough]]))
     if len(rows) < 2 * LEAST_OF_A_KIND:
         raise UserError(
             f"shadow models: the split leaves {len(rows)} records to train them on; lower split.max_members and split.max_nonmembers"
         )
-    wanted = len(target.members)
-    members = possible_members(len(rows), wanted, spec["shadow_models"]) if "shadow_models" in spec else wanted
+    members = wanted if models is None else possible_members(len(rows), wanted, models)
     if members != wanted:
         logger.warning(
             "shadow models are trained on %d records each, target models on %d: of %d shadow models, two have to be trained on each "
-            "record, and two not; a higher number of shadow_models allows more",
-            *(members, wanted, spec["shadow_models"]),
+            "record, and two not; a higher number of shadow_models allows %s",
+            *(members, wanted, models, "more" if members < wanted else "fewer"),
         )
     labels, seed = records.labels[rows], spec["seed"]
     drawn = {model: shadow_split(labels, members, seed, model) for model in spec["models"]}

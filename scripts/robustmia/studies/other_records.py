@@ -20,7 +20,7 @@ from robustmia.inference.attacks.score_attacks import ScoreAttack
 from robustmia.inference.attacks.shadow_view import Shadows, ShadowView
 from robustmia.inference.record_results import RecordResults
 from robustmia.inference.scores import log_odds
-from robustmia.inference.settings import STAND_INS
+from robustmia.inference.settings import LEAST_OF_A_KIND, STAND_INS
 from robustmia.inference.thresholds import best_threshold
 
 ONLINE = ("lira_online", "rmia_online")
@@ -44,7 +44,9 @@ def attack_by_other_records(
         attacks: all of them.
     """
     records = EvaluationSet.of(next(iter(signals.values())))
-    others = np.setdiff1d(np.arange(len(labels)), rows)
+    trained, models = shadows.in_mask.sum(axis=0), len(shadows.in_mask)
+    known = (trained >= LEAST_OF_A_KIND) & (models - trained >= LEAST_OF_A_KIND)
+    others = np.setdiff1d(np.flatnonzero(known), rows)
     seen = [
         _Seen(name, np.concatenate([file.members, file.nonmembers]), records, rows, others, labels, shadows)
         for name, file in signals.items()
@@ -63,7 +65,7 @@ class _Seen:
     records: EvaluationSet
     rows: np.ndarray
     others: np.ndarray
-    """The records outside `rows`, of which shadow models have members and non-members."""
+    """The records outside `rows` that some shadow models were trained on and others not."""
     labels: np.ndarray
     shadows: ShadowSignals
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from robustmia.data.records import Records
-from robustmia.data.split import Split
+from robustmia.data.split import Split, held_out_pool
 from robustmia.errors import UserError
 from robustmia.methods.base import Method, Progress, Step
 from robustmia.models.device import Generators, derive_seed, seeded_by
@@ -123,7 +123,8 @@ class Trainer:
         keeper = Checkpoint(checkpoint, batches.digest)
         chosen_by, early_stopping = settings.early_stopping, None
         if chosen_by is not None:
-            early_stopping = EarlyStopping(chosen_by, records, split.shadow_pool, device)
+            pool = held_out_pool(records, split, spec.get("split", {}).get("classes"))
+            early_stopping = EarlyStopping(chosen_by, records, pool, device)
         return cls(model, instantiate(spec["method"]), settings, batches, keeper, name, monitor, early_stopping)
 
     def run(self) -> tuple[nn.Module, pd.DataFrame]:
