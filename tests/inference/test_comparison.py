@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from robustmia.inference.comparison import (
-    RunSummary,
-    compare,
-    holm,
-    strongest_attack,
-)
+from robustmia.inference.attack_scores import AttackScores, EvaluationSet, threshold_all
+from robustmia.inference.comparison import RunSummary, compare, holm
 from robustmia.inference.metrics import Rates, accuracy_interval
 from robustmia.inference.over_seeds import OverSeeds, accuracy_of
 from robustmia.inference.record_results import RecordResults
+from robustmia.inference.strongest import strongest_attack
 from synthetic import RECORDS, comparison, record_results, run_summary
 
 
@@ -35,6 +32,39 @@ def test_the_best_of_many_without_information_is_not_strong():
         honest.append(accuracy(part))
     assert np.mean(best) > 0.53
     assert np.mean(honest) == pytest.approx(0.5, abs=0.01)
+
+
+def attacked(members: np.ndarray, nonmembers: np.ndarray) -> RecordResults:
+    """Several attacks' scores, [S, m] and [S, n], of records of two classes, under every rule."""
+    scores = np.concatenate([members, nonmembers], axis=1)
+    is_member = np.arange(scores.shape[1]) < members.shape[1]
+    records = EvaluationSet(is_member, np.arange(scores.shape[1]) % 2)
+    attacks = [AttackScores("s", str(number), own, records) for number, own in enumerate(scores)]
+    return RecordResults.of(np.arange(len(is_member)), threshold_all(attacks), records)
+
+
+def test_thresholds_of_attacks_without_information_do_not_make_the_best_of_them_strong():
+    """Of twenty attacks, 50 members and 50 non-members. With thresholds that saw the records that the choice is measured on, it is 51.6 %."""
+    random = np.random.default_rng(0)
+    found = [accuracy(attacked(*random.normal(size=(2, 20, 50)))) for _ in range(120)]
+    assert np.mean(found) == pytest.approx(0.5, abs=3 * np.std(found) / 120**0.5)
+    assert np.std(found) < 0.04
+
+
+def test_the_strongest_of_scores_is_found():
+    random = np.random.default_rng(1)
+    members, nonmembers = random.normal(size=(2, 5, 400))
+    members[3] += 1.5
+    found = strongest_attack(attacked(members, nonmembers))
+    assert {name.rpartition("/")[0] for name in found.chosen} == {"s/3"}
+    assert accuracy(attacked(members, nonmembers)) == pytest.approx(0.773, abs=0.02)  # of deviations 0.75 either side
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (3, 2), (2, 50)])
+def test_a_handful_of_records_has_a_strongest_attack(counts):
+    random = np.random.default_rng(2)
+    with np.errstate(all="raise"):
+        assert 0 <= accuracy(attacked(*(random.normal(size=(4, count)) for count in counts))) <= 1
 
 
 def test_rules_that_find_many_or_few_members_are_chosen_fairly():

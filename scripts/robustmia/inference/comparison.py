@@ -1,4 +1,4 @@
-"""Many target models together: the strongest honest attack on each, and whether a defense leaks more than natural training."""
+"""Many target models together: whether a defense leaks more than natural training, to the strongest honest attack on each."""
 
 from __future__ import annotations
 
@@ -12,52 +12,7 @@ import pandas as pd
 from robustmia.inference.over_seeds import SEEDS_OF_A_TEST, OverSeeds, accuracy_of, difference_columns, mean_columns
 from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import LEVEL
-from robustmia.inference.thresholds import HONEST
-
-SPLITS = 20
-
-# ---------------------------------------------------------------- the strongest honest attack
-
-
-@dataclass(frozen=True)
-class StrongestAttack:
-    """Decisions of whichever attack and rule did best on the other half of a target model's records."""
-
-    decisions: np.ndarray
-    """float64 [n], in [0, 1]: mean over 20 splits."""
-    chosen: Counter[str]
-    """How often each attack and rule, signal/strategy/rule, was chosen."""
-
-
-def strongest_attack(results: RecordResults) -> StrongestAttack:
-    """The strongest honest attack on a target model, without choosing it on the records that it is measured on.
-
-    In each of 20 random splits of members and non-members into halves, each half gets the attack and rule of the highest balanced
-    accuracy on the other half: the best of many would look strong by luck alone. Each model is attacked by itself, so that what is
-    found under different seeds varies as it would if all were done again, the choice included.
-    """
-    names = [str(name) for name in results.thresholded if name.rpartition("/")[2] in HONEST]
-    available = np.stack([results.decisions_of(name) for name in names])
-    random, decisions, chosen = np.random.default_rng(0), np.zeros(len(results.rows)), Counter[str]()
-    for _ in range(SPLITS):
-        half = _halves(results.is_member, random)
-        for fitted, held_out in ((half, ~half), (~half, half)):
-            members, nonmembers = (available[:, fitted & side] for side in (results.is_member, ~results.is_member))
-            best = int((members.mean(axis=1) - nonmembers.mean(axis=1)).argmax())
-            chosen[names[best]] += 1
-            decisions[held_out] += available[best, held_out] / SPLITS
-    return StrongestAttack(decisions, chosen)
-
-
-def _halves(is_member: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A random half of the members and of the non-members, bool [n]."""
-    half = np.zeros(len(is_member), bool)
-    for side in (is_member, ~is_member):
-        half[random.permutation(np.flatnonzero(side))[::2]] = True
-    return half
-
-
-# ---------------------------------------------------------------- the comparison
+from robustmia.inference.strongest import strongest_attack
 
 
 @dataclass(frozen=True)

@@ -16,19 +16,24 @@ Rule = Callable[[Scores, Scores | None], Decisions]
 
 
 def best_threshold(members: np.ndarray, nonmembers: np.ndarray) -> float:
-    """The threshold of highest balanced accuracy on these scores, the largest among equals; infinite where none beats 0.5.
+    """The threshold of highest balanced accuracy on these scores, the largest among equals; infinite where none beats 0.5."""
+    scores = np.concatenate([members, nonmembers])
+    return float(best_thresholds(scores[None], np.arange(len(scores)) < len(members))[0])
+
+
+def best_thresholds(scores: np.ndarray, is_member: np.ndarray) -> np.ndarray:
+    """The same of several attacks on the same records at once, [S] from scores [S, n]; infinite without members, or without non-members.
 
     One sort and one scan, ties taken together: the split rules look for thousands of thresholds.
     """
-    scores = np.concatenate([members, nonmembers])
-    order = np.argsort(-scores, kind="stable")
-    is_member = order < len(members)
-    gain = np.cumsum(is_member) / len(members) - np.cumsum(~is_member) / len(nonmembers)
-    scores = scores[order]
-    ends = np.append(scores[1:] != scores[:-1], True)
-    gain[~ends] = -1.0
-    best = int(gain.argmax())
-    return float(scores[best]) if gain[best] > 0.0 else float("inf")
+    if is_member.all() or not is_member.any():
+        return np.full(len(scores), np.inf)
+    attacks, order = np.arange(len(scores)), np.argsort(-scores, axis=1, kind="stable")
+    ordered = scores[attacks[:, None], order]
+    gain = np.where(is_member, (~is_member).sum(), -is_member.sum())[order].cumsum(axis=1)  # whole numbers tie exactly
+    gain[:, :-1][ordered[:, 1:] == ordered[:, :-1]] = 0
+    best = gain.argmax(axis=1)
+    return np.where(gain[attacks, best] > 0, ordered[attacks, best], np.inf)
 
 
 def oracle(scores: Scores, shadows: Scores | None = None) -> Decisions:
