@@ -34,11 +34,10 @@ def shadow_splits(spec: dict, records: Records) -> dict[int, Split]:
     settings = SplitSettings(**spec["split"])
     target = draw_split(records, settings, spec["seed"])
     wanted, models = len(target.members), spec.get("shadow_models")
-    held_out = held_out_pool(records, target, settings.classes)[: spec.get("held_out", 0)]
+    held_out, others = np.split(held_out_pool(records, target, settings.classes), [spec.get("held_out", 0)])
     if spec.get("other_records"):
         rows = np.setdiff1d(target.shadow_pool, held_out)
     else:
-        others = held_out_pool(records, target, settings.classes)[len(held_out) :]
         own = np.concatenate([target.members, target.nonmembers])
         enough = None if models is None else max(0, wanted * models // LEAST_OF_A_KIND - len(own))
         rows = np.sort(np.concatenate([own, others[:enough]]))
