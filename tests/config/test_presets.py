@@ -23,6 +23,11 @@ def test_an_overlay_differs_in_nothing_from_itself(source):
     assert not any(found.values())
 
 
+def test_another_number_format_is_a_difference():
+    found = differences_from_paper(settings_of("yale.yaml", "yale", engine={"precision": "bfloat16", "compile": True}))
+    assert set(map(tuple, found.values())) == {("engine precision bfloat16 (float32)",)}
+
+
 def test_each_changed_setting_is_named_with_the_papers_value():
     dataset = settings_of("yale_small.yaml", "yale_small")
     found = differences_from_paper(dataset)
