@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,44 +59,55 @@ def _half_of(records: np.ndarray, is_member: np.ndarray, random: np.random.Gener
 
 @dataclass(frozen=True)
 class _Candidates:
-    """Honest attacks and rules, of which some choose thresholds on a part of the target model's records."""
+    """Honest attacks and rules: F whose decisions are given, then S split rules, which choose their thresholds here."""
 
-    results: RecordResults
     names: list[str]
     """signal/strategy/rule."""
+    decisions: np.ndarray
+    """float64 [F, n]."""
+    scores: np.ndarray
+    """float64 [S, n]."""
+    by_class: np.ndarray
+    """bool [S]: whether classes have thresholds of their own."""
+    labels: np.ndarray
+    is_member: np.ndarray
 
     @classmethod
     def of(cls, results: RecordResults) -> _Candidates:
-        return cls(results, [str(name) for name in results.thresholded if name.rpartition("/")[2] in HONEST])
+        honest = [str(name) for name in results.thresholded if name.rpartition("/")[2] in HONEST]
+        split = [name for name in honest if _is_split(name, results)]
+        given = [name for name in honest if name not in split]
+        decisions = [results.decisions_of(name) for name in given]
+        scores = [results.scores_of(name.rpartition("/")[0]) for name in split]
+        by_class = [name.endswith("/split_by_class") for name in split]
+        arrays = (np.reshape(part, (-1, len(results.rows))) for part in (decisions, scores))
+        return cls(given + split, *arrays, np.array(by_class, bool), results.labels, results.is_member)
 
     def only(self, number: int) -> _Candidates:
         """One of them."""
-        return _Candidates(self.results, [self.names[number]])
+        given, split = np.split(np.arange(len(self.names)) == number, [len(self.decisions)])
+        parts = {"decisions": self.decisions[given], "scores": self.scores[split], "by_class": self.by_class[split]}
+        return replace(self, names=[self.names[number]], **parts)
 
     def decided(self, fitted: np.ndarray, held_out: np.ndarray) -> np.ndarray:
-        """Decisions on some records, [A, held out], with thresholds from others; both are bool [n]."""
-        decisions = np.empty((len(self.names), held_out.sum()))
-        for rule in {name.rpartition("/")[2] for name in self.names}:
-            places = [place for place, name in enumerate(self.names) if name.endswith(f"/{rule}")]
-            refitted = [place for place in places if self._is_refitted(self.names[place])]
-            for place in set(places) - set(refitted):
-                decisions[place] = self.results.decisions_of(self.names[place])[held_out]
-            if refitted:
-                scores = np.stack([self.results.scores_of(self.names[place].rpartition("/")[0]) for place in refitted])
-                decisions[refitted] = self._split(scores, fitted, held_out, by_class=rule == "split_by_class")
-        return decisions
+        """Decisions on some records, [F + S, held out], with thresholds from others; both are bool [n]."""
+        thresholds = self._thresholds(fitted)[:, held_out]
+        return np.concatenate([self.decisions[:, held_out], self.scores[:, held_out] >= thresholds])
 
-    def _is_refitted(self, name: str) -> bool:
-        """Whether it is a split rule of scores; attacks that decide by themselves have no oracle rule."""
-        attack, _, rule = name.rpartition("/")
-        return rule.startswith("split") and f"{attack}/oracle" in self.results.thresholded
+    def _thresholds(self, fitted: np.ndarray) -> np.ndarray:
+        """For each record, [S, n]."""
+        best = best_thresholds(self.scores[:, fitted], self.is_member[fitted])
+        thresholds = np.repeat(best[:, None], len(self.labels), axis=1)
+        for label in np.unique(self.labels) if self.by_class.any() else ():
+            of_class = self.labels == label
+            own = fitted & of_class
+            if min((own & self.is_member).sum(), (own & ~self.is_member).sum()) >= MIN_RECORDS_PER_CLASS // 2:
+                best = best_thresholds(self.scores[self.by_class][:, own], self.is_member[own])
+                thresholds[np.ix_(self.by_class, of_class)] = best[:, None]
+        return thresholds
 
-    def _split(self, scores: np.ndarray, fitted: np.ndarray, held_out: np.ndarray, by_class: bool) -> np.ndarray:
-        """Of several attacks at once, [S, held out]."""
-        is_member, labels = self.results.is_member, self.results.labels
-        thresholds = np.repeat(best_thresholds(scores[:, fitted], is_member[fitted])[:, None], len(labels), axis=1)
-        for label in np.unique(labels) if by_class else ():
-            own = fitted & (labels == label)
-            if min((own & is_member).sum(), (own & ~is_member).sum()) >= MIN_RECORDS_PER_CLASS // 2:
-                thresholds[:, labels == label] = best_thresholds(scores[:, own], is_member[own])[:, None]
-        return scores[:, held_out] >= thresholds[:, held_out]
+
+def _is_split(name: str, results: RecordResults) -> bool:
+    """Whether it is a split rule of scores; attacks that decide by themselves have no oracle rule."""
+    attack, _, rule = name.rpartition("/")
+    return rule.startswith("split") and f"{attack}/oracle" in results.thresholded
