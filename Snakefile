@@ -68,17 +68,6 @@ include: "rules/report.smk"
 include: "rules/audit.smk"
 
 
-localrules:
-    all,
-    train_all,
-    shadow_all,
-    signals_all,
-    tables,
-    figures,
-    studies,
-    audit,
-
-
 rule all:
     default_target: True
     input:

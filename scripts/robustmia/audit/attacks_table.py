@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from robustmia.reporting.labels import attack_in_words
+from robustmia.reporting.numbers import interval, percent
 from robustmia.reporting.page.leaderboard import Cell, Row
 from robustmia.reporting.tables import rows_of
 
@@ -51,6 +52,5 @@ def _percent(row: dict[str, Any], column: str) -> Cell:
     value = row.get(column, np.nan)
     if pd.isna(value):
         return Cell(None, "")
-    low, high = (row.get(f"{column}_{end}", np.nan) for end in ("low", "high"))
-    interval = "" if pd.isna(low) else f"{100 * low:.1f} to {100 * high:.1f}"
-    return Cell(float(value), f"{100 * value:.1f}", interval)
+    ends = (row.get(f"{column}_{end}", np.nan) for end in ("low", "high"))
+    return Cell(float(value), percent(value), interval(*ends))

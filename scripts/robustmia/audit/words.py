@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from robustmia.reporting.labels import attack_in_words
+from robustmia.reporting.numbers import interval, percent
 from robustmia.reporting.page.leaderboard import TEST_ACCURACIES
 from robustmia.settings import NORM_NAMES
 
@@ -33,8 +34,10 @@ def audit_subject(spec: dict[str, Any], images: str | None) -> dict[str, str]:
 def strongest_in_words(strongest: pd.Series) -> list[str]:
     """How much the strongest honest attack finds out, and how that was found."""
     attack, rule = strongest.strongest.rsplit("/", 1)
-    interval = f"95 % confidence interval {100 * strongest.accuracy_low:.1f} to {100 * strongest.accuracy_high:.1f} %"
-    accuracy = f"a balanced accuracy of {100 * strongest.accuracy:.1f} % ({interval}; guessing: 50 %)"
+    ends = interval(strongest.accuracy_low, strongest.accuracy_high)
+    accuracy = (
+        f"a balanced accuracy of {percent(strongest.accuracy)} % (95 % confidence interval {ends} %; guessing: 50 %)"
+    )
     if strongest.accuracy_low > 0.5:
         answer = f"Yes: the strongest attack tells members from non-members with {accuracy}."
     else:
@@ -61,10 +64,10 @@ def single_records_in_words(membership: pd.DataFrame) -> str:
     best = most_telling(membership)
     if pd.isna(best.tpr_at_1pct_fpr):
         return f"Single records: {best.nonmembers} non-members are too few to say how many members are found at a false positive rate of 1 %."
-    interval = f"{100 * best.tpr_at_1pct_fpr_low:.1f} to {100 * best.tpr_at_1pct_fpr_high:.1f} %"
+    ends = interval(best.tpr_at_1pct_fpr_low, best.tpr_at_1pct_fpr_high)
     return (
-        f"Single records: where 1 % of the non-members are taken for members, {name_of(best)} finds {100 * best.tpr_at_1pct_fpr:.1f} % of the members "
-        f"(95 % confidence interval {interval}); guessing finds 1 %. It is the best of all attacks on these very records, so that this is somewhat too high."
+        f"Single records: where 1 % of the non-members are taken for members, {name_of(best)} finds {percent(best.tpr_at_1pct_fpr)} % of the members "
+        f"(95 % confidence interval {ends} %); guessing finds 1 %. It is the best of all attacks on these very records, so that this is somewhat too high."
     )
 
 

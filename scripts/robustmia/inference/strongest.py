@@ -77,11 +77,10 @@ class _Candidates:
         honest = [str(name) for name in results.thresholded if name.rpartition("/")[2] in HONEST]
         split = [name for name in honest if _is_split(name, results)]
         given = [name for name in honest if name not in split]
-        decisions = [results.decisions_of(name) for name in given]
-        scores = [results.scores_of(name.rpartition("/")[0]) for name in split]
-        by_class = [name.endswith("/split_by_class") for name in split]
-        arrays = (np.reshape(part, (-1, len(results.rows))) for part in (decisions, scores))
-        return cls(given + split, *arrays, np.array(by_class, bool), results.labels, results.is_member)
+        decisions = np.reshape([results.decisions_of(name) for name in given], (-1, len(results.rows)))
+        scores = np.reshape([results.scores_of(name.rpartition("/")[0]) for name in split], (-1, len(results.rows)))
+        by_class = np.array([name.endswith("/split_by_class") for name in split], bool)
+        return cls(given + split, decisions, scores, by_class, results.labels, results.is_member)
 
     def only(self, number: int) -> _Candidates:
         """One of them."""

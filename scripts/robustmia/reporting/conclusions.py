@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from robustmia.reporting.labels import attack_in_words, p_value
+from robustmia.reporting.numbers import interval, percent
 from robustmia.reporting.tables import rows_of
 
 MANY_SEEDS = 100  # above which a difference is said to be too small to be shown
@@ -133,15 +134,8 @@ def _accuracy(row: dict[str, Any]) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{100 * low:.1f} to {100 * high:.1f} %"
+    return f"{interval(low, high)} %"
 
 
 def _difference(row: dict[str, Any]) -> str:
-    if pd.isna(row["difference"]):
-        return ""
-    interval = (
-        ""
-        if pd.isna(row["difference_low"])
-        else (f" ({100 * row['difference_low']:+.1f} to {100 * row['difference_high']:+.1f})")
-    )
-    return f"{100 * row['difference']:+.1f}{interval}"
+    return percent(row["difference"], row["difference_low"], row["difference_high"], sign="+")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from robustmia.reporting.numbers import correlation
 from robustmia.reporting.tables import rows_of
 from robustmia.studies.explanation import ENOUGH_STUDIES
 from robustmia.studies.sweep import MARGIN
@@ -27,8 +28,7 @@ def explanation_table(correlations: pd.DataFrame) -> pd.DataFrame:
             "quantity": TITLES[row["quantity"]],
             "runs and points": f"{row['points']}",
             "studies": f"{row['studies']}",
-            "rank correlation with leakage (95 % CI)": f"{row['rank_correlation']:+.2f}"
-            + ("" if pd.isna(row["low"]) else f" ({row['low']:+.2f} to {row['high']:+.2f})"),
+            "rank correlation with leakage (95 % CI)": correlation(row["rank_correlation"], row["low"], row["high"]),
         }
         for row in rows_of(correlations)
     )

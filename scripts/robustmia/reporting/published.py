@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from robustmia.files.tables import read_table
+from robustmia.reporting.numbers import percent
 from robustmia.reporting.tables import rows_of
 
 PUBLISHED = Path(__file__).with_name("published.csv")
@@ -71,9 +72,9 @@ def published_table(comparison: pd.DataFrame) -> pd.DataFrame:
             "run": row["run"],
             "inputs": row["inputs"],
             "published": f"{100 * row['published']:.1f}",
-            "ours, oracle threshold (95 % CI)": _with_interval(row["mean"], row["low"], row["high"]),
+            "ours, oracle threshold (95 % CI)": percent(row["mean"], row["low"], row["high"]),
             "difference": f"{100 * row['difference']:+.1f}",
-            "ours, honest threshold (95 % CI)": _with_interval(row["honest"], row["honest_low"], row["honest_high"]),
+            "ours, honest threshold (95 % CI)": percent(row["honest"], row["honest_low"], row["honest_high"]),
             "model, published: train / test": f"{100 * row['published_train']:.1f} / {100 * row['published_test']:.1f}",
             "model, ours: train / test": f"{100 * row['train']:.1f} / {100 * row['test']:.1f}",
         }
@@ -128,8 +129,3 @@ def _nearness(inputs: str, rows: pd.DataFrame) -> str:
         return text
     correlation = spearmanr(rows.published, rows["mean"]).statistic
     return f"{text} The order of the methods agrees with the paper's to a rank correlation of {correlation:+.2f}, of {rows.method.nunique()} methods alone."
-
-
-def _with_interval(mean: float, low: float, high: float) -> str:
-    interval = "" if pd.isna(low) else f" ({100 * low:.1f} to {100 * high:.1f})"
-    return f"{100 * mean:.1f}{interval}"

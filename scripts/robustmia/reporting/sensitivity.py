@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from robustmia.reporting.labels import spaced
+from robustmia.reporting.numbers import correlation, interval, percent
 from robustmia.reporting.tables import rows_of
 
 
@@ -20,18 +21,17 @@ def sensitivity_text_table(summary: pd.DataFrame) -> pd.DataFrame:
             "with another record left out": f"{100 * row['left_in']:+.1f}",
             "beyond 97.5 % of retrainings": f"{100 * row['outside']:.0f}",
             "difference from natural": _interval(row, "difference", "difference_"),
-            "rank correlation with risk": ""
-            if pd.isna(row["rank_correlation"])
-            else f"{row['rank_correlation']:+.2f} ({row['rank_correlation_low']:+.2f} to {row['rank_correlation_high']:+.2f})",
+            "rank correlation with risk": correlation(
+                *(row[f"rank_correlation{end}"] for end in ("", "_low", "_high"))
+            ),
         }
         for row in rows_of(summary)
     )
 
 
 def _interval(row: dict[str, Any], name: str, prefix: str) -> str:
-    if pd.isna(row.get(name)):
-        return ""
-    return f"{100 * row[name]:+.1f} ({100 * row[f'{prefix}low']:+.1f} to {100 * row[f'{prefix}high']:+.1f})"
+    value, low, high = (row.get(column, float("nan")) for column in (name, f"{prefix}low", f"{prefix}high"))
+    return percent(value, low, high, sign="+")
 
 
 def sensitivity_text(summary: pd.DataFrame) -> list[str]:
@@ -61,11 +61,11 @@ def _against_natural(summary: pd.DataFrame) -> list[str]:
             if high < 0
             else None
         )
-        interval = f"{100 * row['difference']:+.1f} points, {100 * low:+.1f} to {100 * high:+.1f}"
+        ends = f"{percent(row['difference'], sign='+')} points, {interval(low, high, sign='+')}"
         said.append(
-            f"On {row['signal']} inputs {spaced(row['run'])} {verb} natural training ({interval})."
+            f"On {row['signal']} inputs {spaced(row['run'])} {verb} natural training ({ends})."
             if verb
-            else f"On {row['signal']} inputs no difference in sensitivity between {spaced(row['run'])} and natural training is shown ({interval})."
+            else f"On {row['signal']} inputs no difference in sensitivity between {spaced(row['run'])} and natural training is shown ({ends})."
         )
     return said
 

@@ -11,6 +11,7 @@ import pandas as pd
 from robustmia.inference.over_seeds import SEEDS_OF_A_TEST
 from robustmia.inference.settings import LEVEL
 from robustmia.reporting.labels import p_value, spaced
+from robustmia.reporting.numbers import percent
 from robustmia.reporting.tables import rows_of
 from robustmia.studies.sweep import PRIVACY, STRONGEST, have_other_members
 
@@ -158,13 +159,8 @@ def _cell(quantities: dict[str, dict[str, Any]], quantity: str) -> str:
     row = quantities[quantity]
     if quantity in PRIVACY:
         return f"({row['mean']:.1f}, {quantities[PRIVACY[1]]['mean']:g})"
-    if quantity == STRONGEST and not pd.isna(row["low"]):
-        return f"{100 * row['mean']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
-    return f"{100 * row['mean']:.1f}"
+    return percent(row["mean"], row["low"], row["high"]) if quantity == STRONGEST else percent(row["mean"])
 
 
 def _change(row: dict[str, Any], name: str) -> str:
-    if pd.isna(row[name]):
-        return ""
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return f"{100 * row[name]:+.1f}" + ("" if pd.isna(low) else f" ({100 * low:+.1f} to {100 * high:+.1f})")
+    return percent(row[name], row[f"{name}_low"], row[f"{name}_high"], sign="+")

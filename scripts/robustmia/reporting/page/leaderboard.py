@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from robustmia.reporting.labels import PAPER_STRATEGIES, attack_in_words, p_value
+from robustmia.reporting.numbers import interval, percent
 from robustmia.reporting.tables import rows_of
 
 TEST_ACCURACIES = {
@@ -68,9 +69,9 @@ def _strongest(row: dict[str, Any]) -> Row:
         "from natural": Cell(None, ""),
     }
     if pd.notna(row["difference"]):
-        interval, p = _interval(row["difference_low"], row["difference_high"], sign="+"), row["p_holm"]
+        ends, p = _interval(row["difference_low"], row["difference_high"], sign="+"), row["p_holm"]
         detail = "" if pd.isna(p) else f"p {p_value(p)}"
-        found["from natural"] = Cell(row["difference"], f"{100 * row['difference']:+.1f}", interval, detail)
+        found["from natural"] = Cell(row["difference"], percent(row["difference"], sign="+"), ends, detail)
     return found
 
 
@@ -104,9 +105,9 @@ def _highest(over_seeds: pd.DataFrame) -> Row:
     return found
 
 
-def _percent(value: float, interval: str, detail: str = "") -> Cell:
-    return Cell(None, "") if pd.isna(value) else Cell(float(value), f"{100 * value:.1f}", interval, detail)
+def _percent(value: float, ends: str, detail: str = "") -> Cell:
+    return Cell(None, "") if pd.isna(value) else Cell(float(value), percent(value), ends, detail)
 
 
 def _interval(low: float, high: float, sign: str = "") -> str:
-    return "no interval" if pd.isna(low) else f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
+    return interval(low, high, sign) or "no interval"
