@@ -92,16 +92,36 @@ def test_with_one_seed_nothing_is_tested():
     words = " ".join(sweep_text(table, [KEY], is_evaluated_alike=False))
     assert "do not cover training again" in words
     assert "significant" not in words
+    assert words.startswith(f"Whether the leak changes with {KEY} is not tested, which takes 3 seeds. ")
 
 
 def test_words_say_what_changes_and_what_does_not():
     words = sweep_text(sweep_table(targets()), [KEY], is_evaluated_alike=False)
     pgd = next(part for part in words if part.startswith("pgd"))
+    assert words[0].startswith(f"The leak of natural and pgd changes significantly with {KEY}. ")
     assert "at 0.05; then 0.1: +" in pgd
     assert "significant: 0.1." in pgd
     assert "Pareto" not in " ".join(words)
     same = [TargetsAt(f"{KEY} = {epsilon}", {KEY: epsilon}, "pgd", "pgd", targets()[1].results) for epsilon in (1, 2)]
-    assert "none of these changes is significant" in " ".join(sweep_text(sweep_table(same), [KEY], True))
+    words = sweep_text(sweep_table(same), [KEY], True)
+    assert words[0].startswith(f"No significant change of the leak with {KEY} is found. ")
+    assert "none of these changes is significant" in words[1]
+
+
+def test_points_of_several_keys_are_named_with_their_values():
+    found = [
+        TargetsAt(t.point, t.values | {"architecture.width": width}, t.run, t.method, t.results)
+        for width in (8, 16)
+        for t in targets()
+        if t.run == "pgd"
+    ]
+    for number, target in enumerate(found):
+        found[number] = replace(target, point=str(number))
+    words = sweep_text(sweep_table(found), [KEY, "architecture.width"], is_evaluated_alike=False)
+    assert words[0].startswith(f"The leak of pgd changes significantly with {KEY} and architecture.width. ")
+    assert "at epsilon 0.05, width 8; then epsilon 0.1, width 8: +" in words[1]
+    unkeyed = sweep_text(sweep_table(found), [], is_evaluated_alike=False)
+    assert unkeyed[0].startswith("The leak of pgd changes significantly from the first point (0). ")
 
 
 def test_the_table_for_people_has_a_row_for_each_point_and_run():

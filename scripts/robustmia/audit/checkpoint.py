@@ -141,7 +141,7 @@ def _not_normalised(clean: SignalLogits) -> str:
     members, nonmembers = (100 * side.mean() for side in _right(clean))
     return (
         f"The network is given pixels in [0, 1] as they are. So it classifies {members:.1f} % of the members and {nonmembers:.1f} % of the non-members "
-        "correctly; if it is known to do better, it was trained on normalised images, and what follows is wrong until `mean` and `std` are given."
+        "correctly; if it is known to do better, it was trained on normalised images, and what follows is wrong until mean and std are given."
     )
 
 
@@ -154,7 +154,7 @@ def _near_chance(clean: SignalLogits) -> list[str]:
         return []
     return [
         f"The clean accuracy is {100 * right:.1f} %, hardly more than chance ({100 * chance:.1f} %). Probably the images are not "
-        "prepared as in its training (`mean`, `std`, the order of channels or classes), or the weights are not those of this network."
+        "prepared as in its training (mean, std, the order of channels or classes), or the weights are not those of this network."
     ]
 
 

@@ -55,16 +55,25 @@ def sweep_text(table: pd.DataFrame, keys: Sequence[str], is_evaluated_alike: boo
     leaks, points = table[table.quantity == STRONGEST], table.point.nunique()
     said = []
     if points > 1:
-        said = [
-            f"Balanced accuracy of the strongest attack with {', '.join(keys)}:"
-            if keys
-            else "Balanced accuracy of the strongest attack:"
-        ]
+        said = [f"{_answer(leaks, keys)}Balanced accuracy of the strongest attack:"]
         said += [_of_run(str(run), rows_of(part), keys) for run, part in leaks.groupby("run", sort=False)]
     if points > 1 and is_evaluated_alike:
         said.append(_front(table, keys))
     said += _other_members(leaks, keys)
     return [*said, _method(int(table.seeds.max()), points)]
+
+
+def _answer(leaks: pd.DataFrame, keys: Sequence[str]) -> str:
+    """Whether the leak changes, in a sentence; empty where no change was measured."""
+    varied = f"with {' and '.join(keys)}" if keys else f"from the first point ({leaks.point.iloc[0]})"
+    if leaks.from_first.isna().all():
+        return ""
+    if leaks.p_holm.isna().all():
+        return f"Whether the leak changes {varied} is not tested, which takes {SEEDS_OF_A_TEST} seeds. "
+    changed = [spaced(str(run)) for run in leaks.run[leaks.p_holm < LEVEL].unique()]
+    if not changed:
+        return f"No significant change of the leak {varied} is found. "
+    return f"The leak of {' and '.join(filter(None, (', '.join(changed[:-1]), changed[-1])))} changes significantly {varied}. "
 
 
 def _of_run(run: str, leaks: list[dict[str, Any]], keys: Sequence[str]) -> str:
@@ -81,11 +90,16 @@ def _of_run(run: str, leaks: list[dict[str, Any]], keys: Sequence[str]) -> str:
     result = (
         f"; significant: {', '.join(found)}" if found else "; none of these changes is significant" if tested else ""
     )
-    return f"{spaced(run)}: {100 * first['mean']:.1f} % at {_place(first, keys)}; then {', '.join(changes)}{result}."
+    return f"{spaced(run)}: {100 * first['mean']:.1f} % at {_place(first, keys)}; then {'; '.join(changes)}{result}."
 
 
 def _place(row: dict[str, Any], keys: Sequence[str]) -> str:
-    return ", ".join(written(row[key]) for key in keys) if keys else str(row["point"])
+    """A point: its name, or the value of the varied key; of several keys, each with its value."""
+    if not keys:
+        return str(row["point"])
+    if len(keys) == 1:
+        return written(row[keys[0]])
+    return ", ".join(f"{spaced(key.rpartition('.')[2])} {written(row[key])}" for key in keys)
 
 
 def written(value: object) -> str:
