@@ -5,7 +5,10 @@ from pathlib import Path
 from robustmia.workflow.job import job
 
 with job(snakemake):
+    import logging
+
     from robustmia.settings import instantiate
 
-    source = instantiate(snakemake.params.spec["source"])
-    source.load(Path(snakemake.params.data_dir)).save(snakemake.output.records)
+    records = instantiate(snakemake.params.spec["source"]).load(Path(snakemake.params.data_dir))
+    logging.getLogger("robustmia").info("%s", records.in_words())
+    records.save(snakemake.output.records)

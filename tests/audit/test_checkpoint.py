@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -275,6 +276,12 @@ def test_images_are_normalised_as_the_audit_says(tmp_path):
     with pytest.raises(UserError) as caught:
         audited_network(checkpoint(tmp_path, mean=[0.1] * 3, std=[1.0] * 3), DIGITS)
     assert str(caught.value).startswith("mean: ")
+
+
+@pytest.mark.parametrize(("mean", "std"), [([125.3], [0.5]), ([0.5], [63.0]), ([-0.1], [0.5])])
+def test_a_normalisation_of_pixels_up_to_255_is_refused(tmp_path, mean, std):
+    with pytest.raises(ValidationError, match="divide those of pixels from 0 to 255 by 255"):
+        checkpoint(tmp_path, mean=mean, std=std)
 
 
 def test_a_network_that_normalises_by_itself_is_not_warned_of(tmp_path):

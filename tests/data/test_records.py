@@ -44,3 +44,8 @@ def test_a_file_that_would_be_unpickled_is_refused(tmp_path):
     with refused(str(tmp_path / "digits.npz"), "Object arrays", error=DamagedError):
         load_arrays(tmp_path / "digits.npz")
     assert not ran.exists()
+
+
+def test_records_say_what_they_are():
+    records = Records(np.zeros((3, 3, 4, 5), np.uint8), np.array([0, 1, 1]), ("ann", "bob"))
+    assert records.in_words() == "3 images of 4 x 5 pixels and 3 channels, 2 classes: ann (1), bob (2)"

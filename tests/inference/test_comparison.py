@@ -22,6 +22,14 @@ def accuracy(results: RecordResults) -> float:
     return accuracy_of(strongest_attack(results).decisions, results.is_member).value
 
 
+def test_the_training_accuracy_is_that_of_clean_members():
+    names = {"benign/correctness/fixed": 0.5, "s/a/split": 0.5}
+    part = record_results(0, names)
+    part.decisions[0] = np.where(part.is_member, np.arange(RECORDS) < 400, True)  # 400 of 500 members
+    assert RunSummary.of("pgd", [part, part], RECORDS).train_accuracy == pytest.approx(0.8)
+    assert np.isnan(run_summary("pgd", {"s/a/split": 0.5}).train_accuracy)
+
+
 def test_the_best_of_many_without_information_is_not_strong():
     """Forty rules that know nothing: the best looks like 53 %, and is worth 50 % where it was not chosen."""
     names = {f"s/{number}/split": 0.5 for number in range(40)}

@@ -14,9 +14,9 @@ def words_of(natural: float, pgd: float, ibp: float, seeds: int = 5) -> str:
 def test_of_one_seed_nothing_is_called_significant():
     table = comparison(0.55, 0.65, 0.55, seeds=1)
     words = " ".join(conclusions_text(table))
-    assert "1 seed is too few for a test" in words
+    assert "One seed is too few for a test" in words
     assert "the accuracy differs by +" in words
-    assert "do not cover training again" in words
+    assert "do not include the variation between trainings" in words
     assert "significant" not in words
     assert (conclusions_table(table)["seeds needed"] == "").all()
     assert (conclusions_table(table)["difference from natural"].str.contains("to")).sum() == 0
@@ -33,7 +33,7 @@ def test_words_say_what_is_significant_and_how_many_seeds_the_rest_would_need():
     assert "does best on pgd: a balanced accuracy of 6" in words
     assert "pgd (+" in words
     assert "leaks significantly more; no significant difference is shown for ibp (" in words
-    assert "cover training again" in words
+    assert "include the variation between trainings" in words
     assert "leak significantly less" in words_of(0.65, 0.55, 0.55)
 
 
@@ -43,6 +43,14 @@ def test_no_leak_is_shown_where_every_interval_contains_chance():
         said = conclusions_text(table)[0]
         assert words in said
         assert f"up to {100 * table.accuracy_high.max():.1f} % are not ruled out" in said
+
+
+def test_models_that_do_not_fit_their_members_are_named_second():
+    table = comparison(0.55, 0.65, 0.56)
+    assert "of their own members" not in " ".join(conclusions_text(table))
+    table["train_accuracy"] = [0.9, 0.6, 0.95]
+    said = conclusions_text(table)[1]
+    assert said.startswith("Models that classify less than 90 % of their own members correctly: pgd 60 %.")
 
 
 def test_the_numbers_of_seeds_are_those_of_the_table():
@@ -85,7 +93,7 @@ def test_runs_are_in_the_order_of_their_accuracy():
 
 def test_two_seeds_are_too_few_for_a_test():
     words = words_of(0.55, 0.65, 0.55, seeds=2)
-    assert "2 seeds are too few for a test" in words
+    assert "Two seeds are too few for a test" in words
     assert "significantly" not in words
 
 

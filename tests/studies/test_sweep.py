@@ -90,7 +90,7 @@ def test_with_one_seed_nothing_is_tested():
     assert table.p.isna().all()
     assert table.from_first_low.isna().all()
     words = " ".join(sweep_text(table, [KEY], is_evaluated_alike=False))
-    assert "do not cover training again" in words
+    assert "do not include the variation between trainings" in words
     assert "significant" not in words
     assert words.startswith(f"Whether the leak changes with {KEY} is not tested, which takes 3 seeds. ")
 

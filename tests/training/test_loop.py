@@ -16,6 +16,7 @@ from robustmia.bounds.verifiers import VERIFIERS
 from robustmia.data.digits import Digits
 from robustmia.data.split import draw_split
 from robustmia.errors import UserError
+from robustmia.methods.natural import Natural
 from robustmia.methods.trades import TRADES
 from robustmia.models.device import to_device, to_pixels
 from robustmia.settings import SplitSettings, chosen
@@ -156,6 +157,12 @@ def test_a_loss_that_is_not_a_number_names_epoch_batch_and_setting(tmp_path):
     assert all(said in str(caught.value) for said in ("tiny", "nan", "epoch 2", "batch 3 of 4", *keys))
     at = training.checkpoint.restore(training.model, training.optimizer, CPU)
     assert at.epoch == 1  # what was good is kept
+
+
+def test_a_method_that_returns_no_step_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Natural, "loss", lambda self, model, images, *_: model(images).sum())
+    with pytest.raises(UserError, match="method natural: loss returned Tensor, and has to return a Step"):
+        trainer(tiny_spec("natural"), tmp_path / "c.pt").run()
 
 
 def test_a_loss_that_is_no_number_before_any_step_is_not_blamed_on_the_learning_rate(tmp_path):

@@ -225,7 +225,7 @@ def test_shadow_models_add_attacks_to_the_same_tables_figures_and_report(shadow)
     for figure in (*FIGURE_NAMES, *NEEDS_SHADOWS):
         assert (smoke_results(shadow) / "figures" / "digits" / f"{figure}.pdf").exists()
         assert f'id="figure-digits-{figure}"' in report
-    assert "2 seeds are too few for a test" in report  # it begins with the conclusions
+    assert "Two seeds are too few for a test" in report  # it begins with the conclusions
     assert not list(smoke_results(shadow).glob("checkpoints/*"))
 
 

@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,8 +71,15 @@ def test_spec_json_says_of_what_code_settings_and_versions_a_result_is(training)
 def test_a_job_that_fails_leaves_no_spec_and_its_traceback_in_the_log(training, capfd):
     log = fails(training, KeyError("x"), capfd)
     assert not Path(training.output.spec).exists()
-    assert errors(log) == ["KeyError: 'x'"]
+    assert len(errors(log)) == 1
+    assert re.fullmatch(r"KeyError: 'x' \(test_job.py, line \d+\)", errors(log)[0])
     assert "Traceback" in log
+
+
+def test_the_place_of_an_error_is_not_in_a_library(training, capfd):
+    with pytest.raises(SystemExit), job(training):
+        np.stack([np.zeros(1), np.zeros(2)])
+    assert "(test_job.py, line " in errors(training.log[0].read_text())[0]
 
 
 def test_a_mistake_of_the_user_is_one_line_in_the_log(training, capfd):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,12 @@ def test_a_new_log_takes_the_place_of_the_old_one_and_is_on_the_terminal_only_if
             logging.getLogger("robustmia").info("run %s", asked)
         assert messages(tmp_path / "log") == [f"run {asked}"]
         assert capsys.readouterr().err == ((tmp_path / "log").read_text() if asked else "")
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_of_a_library_is_in_the_log_alone_and_no_more_than_information(tmp_path, capsys):
+    with job_log(tmp_path / "log"):
+        warnings.warn("did not converge\nsee the manual", RuntimeWarning, stacklevel=1)
+    assert messages(tmp_path / "log") == ["RuntimeWarning: did not converge"]
+    assert " INFO " in (tmp_path / "log").read_text()
+    assert capsys.readouterr().err == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,9 +55,17 @@ class Run:
     def event(self, event: LogEvent, msg: str | None = None, level: int = logging.INFO, **fields: Any) -> None:
         self.logger.log(level, msg, extra={"event": event, **fields})
 
-    def job(self, number: int, *values: str, rule: str = "train", reason: str = "Missing output files: x") -> None:
+    def job(
+        self,
+        number: int,
+        *values: str,
+        rule: str = "train",
+        reason: str = "Missing output files: x",
+        log: Sequence[str] = (),
+    ) -> None:
         wildcards = dict(zip(("dataset", "run", "seed"), values, strict=False))
         fields = {"jobid": number, "rule_name": rule, "rule_msg": None, "wildcards": wildcards, "reason": reason}
+        fields["log"] = list(log)
         self.event(LogEvent.JOB_INFO, f" Rule: {rule}, Jobid: {number}", **fields)
         self.event(LogEvent.SHELLCMD, "Shell command: None", shellcmd=None, indent=False)
         self.event(LogEvent.JOB_STARTED, jobs=[number])
@@ -96,6 +104,20 @@ def test_each_job_that_ends_is_a_line():
         "[1/2] train digits natural 0: N s",
         "[2/2] train digits pgd 0: N s",
     ]
+
+
+@pytest.mark.parametrize("is_tty", [False, True])
+def test_warnings_of_a_job_are_shown_once_after_it(tmp_path, is_tty):
+    warned = "2026-01-01 00:00:00,000 WARNING 1 file left out\n2026-01-01 00:00:00,000 INFO well\n"
+    run = Run(is_tty)
+    run.start()
+    for number in (1, 2):
+        (tmp_path / f"{number}.log").write_text(2 * warned)
+        run.job(number, "digits", "pgd", str(number), log=[str(tmp_path / f"{number}.log")])
+        run.finished(number)
+        run.progress(number, 2)
+    assert run.screen.getvalue().count("1 file left out") == 1
+    assert "train digits pgd 1: 1 file left out" in run.screen.getvalue()
 
 
 def test_the_jobs_of_a_group_are_a_line_each():

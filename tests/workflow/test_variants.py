@@ -231,9 +231,9 @@ def test_records_held_out_for_early_stopping_decide_those_of_shadow_models():
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_captions_say_that_intervals_cover_training_again_where_they_do(seeds):
+def test_captions_say_that_intervals_include_the_variation_between_trainings_where_they_do(seeds):
     jobs = StudyJobs(targets_with(a={"runs": ["natural", "pgd"], "seeds": list(range(seeds))}))
     caption = jinja2.Template((ROOT / "report" / "sweep.rst").read_text())
     for spec in (jobs.sweep("a"), jobs.sweep_figure("a")):
         said = caption.render(snakemake={"wildcards": {"study": "a"}, "params": {"spec": spec}})
-        assert ("training again" in said) == (seeds > 1)
+        assert ("variation between trainings" in said) == (seeds > 1)

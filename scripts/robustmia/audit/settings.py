@@ -72,6 +72,10 @@ class CheckpointAudit(Settings):
     def _whole(self) -> CheckpointAudit:
         if len(self.mean) != len(self.std):
             raise ValueError("mean and std need one number per channel each, or both stay empty")
+        if any(not 0.0 <= part <= 1.0 for part in self.mean) or any(part > 1.0 for part in self.std):
+            raise ValueError(
+                "mean and std are of pixels in [0, 1], so that none is above 1; divide those of pixels from 0 to 255 by 255"
+            )
         if self.weights is None and not isinstance(self.model, str):
             raise ValueError("weights missing; one of our networks is not trained without them")
         if self.mean and not isinstance(self.model, str) and self.model.input_mean:

@@ -67,7 +67,7 @@ def single_records_in_words(membership: pd.DataFrame) -> str:
     ends = interval(best.tpr_at_1pct_fpr_low, best.tpr_at_1pct_fpr_high)
     return (
         f"Single records: where 1 % of the non-members are taken for members, {name_of(best)} finds {percent(best.tpr_at_1pct_fpr)} % of the members "
-        f"(95 % confidence interval {ends} %); guessing finds 1 %. It is the best of all attacks on these very records, so that this is somewhat too high."
+        f"(95 % confidence interval {ends} %); guessing finds 1 %. It is the best of all attacks on these very records, and a single one would be expected to find fewer on others."
     )
 
 

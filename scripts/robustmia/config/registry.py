@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pkgutil import resolve_name
 
+from robustmia.errors import UserError, first_line
+
 METHODS = {
     "natural": "robustmia.methods.natural:Natural",
     "pgd": "robustmia.methods.pgd:PGD",
@@ -102,5 +104,18 @@ STUDIES = {
 
 
 def classes(registry: dict[str, str]) -> tuple[type, ...]:
-    """The classes that a registry lists, in its order."""
-    return tuple(resolve_name(path) for path in registry.values())
+    """The classes that a registry lists, in its order.
+
+    Raises:
+        UserError: there is no such class.
+    """
+    return tuple(_found(name, path) for name, path in registry.items())
+
+
+def _found(name: str, path: str) -> type:
+    try:
+        return resolve_name(path)
+    except (AttributeError, ModuleNotFoundError, ValueError) as error:
+        raise UserError(
+            f'config/registry.py: "{name}": "{path}" is not there ({first_line(error)}); correct the line'
+        ) from error

@@ -70,7 +70,8 @@ def log_left_out(files: Sequence[Node], reason: str) -> None:
     """Say which files are not read, and why: how many, and the first few of them."""
     if files:
         names = ", ".join(str(file) for file in files[:5])
-        logger.warning("left out %d files, %s: %s%s", len(files), reason, names, ", ..." if len(files) > 5 else "")
+        count = "1 file" if len(files) == 1 else f"{len(files)} files"
+        logger.warning("%s left out, %s: %s%s", count, reason, names, ", ..." if len(files) > 5 else "")
 
 
 def read_images(files: Sequence[Node], size: tuple[int, int] | None = None) -> np.ndarray:

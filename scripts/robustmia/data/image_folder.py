@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from robustmia.data.image_files import Node
     from robustmia.data.records import Records
 
+logger = logging.getLogger(__name__)
+
 
 class ImageFolder(Source):
     """A folder or a zip of `class/*`, or of `train/class/*` and `test/class/*`; images may lie in folders inside a class.
@@ -25,7 +28,8 @@ class ImageFolder(Source):
     name: Literal["image_folder"]
     path: FilePath = Field(description="the folder or zip, relative to `data_dir`")
     size: tuple[PositiveInt, PositiveInt] | None = Field(
-        None, description="height and width to resize to; empty: the images have one size already"
+        None,
+        description="height and width to resize to, with Pillow's bilinear filter; empty: the images have one size already",
     )
 
     def check(self, data_dir: Path) -> None:
@@ -60,6 +64,7 @@ class ImageFolder(Source):
                 raise UserError(
                     f"{path}: needs at least two class folders, the same in train/ and test/; found {', '.join(found) or 'none'}"
                 )
+            _warn_of_nesting(folders)
             for label, folder in enumerate(folders):
                 images = _images_of(folder)
                 files += images
@@ -98,13 +103,25 @@ def _sets(path: Path) -> tuple[dict[str, list[Node]], Node]:
     return sets, top
 
 
+def _warn_of_nesting(folders: list[Node]) -> None:
+    """Say so if no class has an image of its own: then the classes may be the folders one level below."""
+    from robustmia.data.image_files import children
+
+    if all(child.is_dir() for folder in folders for child in children(folder)):
+        names = ", ".join(folder.name for folder in folders)
+        logger.warning(
+            "the classes are %s, whose images are all in folders inside them; if those are the classes, correct the path",
+            names,
+        )
+
+
 def _images_of(folder: Node) -> list[Node]:
     """The images of a class; what else is in its folder is logged."""
     from robustmia.data.image_files import SUFFIXES, files_below, is_image, log_left_out
 
     files = list(files_below(folder))
     images = [file for file in files if is_image(file)]
-    log_left_out([file for file in files if not is_image(file)], "which have no suffix of an image")
+    log_left_out([file for file in files if not is_image(file)], "whose names do not end like those of images")
     if not images:
         raise UserError(f"{folder}: no image ({', '.join(SUFFIXES)}); add some or remove the class")
     return images

@@ -14,12 +14,18 @@ from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import LEVEL
 from robustmia.inference.strongest import strongest_attack
 
+RIGHT = (
+    "benign/correctness/fixed"  # "classified as a member" there means that the model classifies the record correctly
+)
+
 
 @dataclass(frozen=True)
 class RunSummary:
     """The strongest attack on the target models of a run: small, so that many runs fit side by side."""
 
     method: str
+    train_accuracy: float
+    """Clean accuracy on members; not a number where it was not measured."""
     strongest: str
     """The one that was chosen most often: signal/strategy/rule."""
     accuracy: OverSeeds
@@ -32,9 +38,11 @@ class RunSummary:
         measured = [
             accuracy_of(attack.decisions, part.is_member) for attack, part in zip(strongest, results, strict=True)
         ]
+        right = [part.decisions_of(RIGHT)[part.is_member].mean() for part in results if RIGHT in part.thresholded]
         chosen = sum((attack.chosen for attack in strongest), Counter[str]())
         accuracy = OverSeeds.of(measured, [part.rows for part in results], records)
-        return cls(method, chosen.most_common(1)[0][0], accuracy)
+        train_accuracy = float(np.mean(right)) if right else float("nan")
+        return cls(method, train_accuracy, chosen.most_common(1)[0][0], accuracy)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -47,7 +55,7 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 COLUMNS = (
-    *("run", "method", "strongest", "seeds"),
+    *("run", "method", "train_accuracy", "strongest", "seeds"),
     *("accuracy", "accuracy_sd", "accuracy_low", "accuracy_high", "interval_covers"),
     *("difference", "difference_sd", "difference_low", "difference_high", "p", "p_holm", "significant", "seeds_needed"),
 )
@@ -60,7 +68,7 @@ def compare(runs: dict[str, RunSummary]) -> pd.DataFrame:
         runs: by name, seeds in the same order; the first of method `natural` is what others are compared with.
 
     Returns:
-        A row for each run. `accuracy`: mean over seeds, `accuracy_sd` over seeds, `accuracy_low` and `_high` its confidence interval,
+        A row for each run. `train_accuracy`: clean, on members. `accuracy`: mean over seeds, `accuracy_sd` over seeds, `accuracy_low` and `_high` its confidence interval,
         which covers what `interval_covers` says: `records and training`, or with one seed `records`. `difference` from natural
         training, seed by seed, with its interval; `p` of the paired test over seeds, `p_holm` the same for all defenses together,
         `significant` where that is below 0.05; where it is not, `seeds_needed` to show a difference of this size and spread in 80 % of all cases (empty: more
@@ -87,4 +95,5 @@ def compare(runs: dict[str, RunSummary]) -> pd.DataFrame:
 def _row(run: str, summary: RunSummary) -> dict:
     names = {"mean": "accuracy"} | {part: f"accuracy_{part}" for part in ("sd", "low", "high")}
     columns = {names.get(name, name): value for name, value in mean_columns(summary.accuracy).items()}
-    return {"run": run, "method": summary.method, "strongest": summary.strongest, **columns}
+    known = {"method": summary.method, "train_accuracy": summary.train_accuracy, "strongest": summary.strongest}
+    return {"run": run, **known, **columns}

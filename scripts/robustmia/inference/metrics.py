@@ -1,7 +1,7 @@
 """Metrics of membership inference on one model, with 95 % confidence intervals over records: for this model and fresh records.
 
 Members are the positive class. Accuracy is balanced, (TPR + 1 - FPR) / 2, so unequal numbers do not matter; advantage is
-TPR - FPR, that is 2 accuracy - 1 (Yeom et al. 2018). Intervals that cover training again are in `over_seeds`.
+TPR - FPR, that is 2 accuracy - 1 (Yeom et al. 2018). Intervals that include the variation between trainings are in `over_seeds`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Numbers of a run over its seeds, with 95 % confidence intervals that cover training again as well as the sampling of records.
+"""Numbers of a run over its seeds, with 95 % confidence intervals that include the variation between trainings as well as the sampling of records.
 
 The unit is a training: a seed draws the split, if the data set has none of its own, the initial weights and the shadow models. The
 variance of a mean over T seeds has two parts, since records and seeds are crossed (Owen 2007; Cameron, Gelbach and Miller 2011). The

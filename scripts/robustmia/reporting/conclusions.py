@@ -10,6 +10,7 @@ from robustmia.reporting.labels import attack_in_words, p_value
 from robustmia.reporting.numbers import interval, percent
 from robustmia.reporting.tables import rows_of
 
+FITS = 0.9  # clean accuracy on members, below which a model is said not to fit them
 MANY_SEEDS = 100  # above which a difference is said to be too small to be shown
 
 
@@ -30,9 +31,11 @@ def conclusions_table(comparison: pd.DataFrame) -> pd.DataFrame:
 
 
 def conclusions_text(comparison: pd.DataFrame) -> list[str]:
-    """One paragraph each: which runs leak, how runs differ from natural training, and how this was found."""
+    """One paragraph each: which runs leak, which do not fit their members, how runs differ from natural training, and how this was found."""
     ordered = comparison.sort_values("accuracy", ascending=False, kind="stable")
     paragraphs = [_leaking(ordered)]
+    if len(unfit := comparison[comparison.train_accuracy < FITS]):
+        paragraphs.append(_unfit(unfit))
     compared, baseline = ordered[ordered.difference.notna()], ordered[ordered.difference.isna()]
     if len(compared):
         paragraphs.append(_against_natural(compared, baseline.iloc[0]))
@@ -62,11 +65,19 @@ def _leaking(ordered: pd.DataFrame) -> str:
     return f"{first} No leak is shown for {_names(others)}, whose 95 % confidence {does_not} above 50 %."
 
 
+def _unfit(unfit: pd.DataFrame) -> str:
+    which = ", ".join(f"{row['run']} {100 * row['train_accuracy']:.0f} %" for row in rows_of(unfit))
+    return (
+        f"Models that classify less than {100 * FITS:.0f} % of their own members correctly: {which}. A model that does not fit its members "
+        "usually reveals less about them; smaller batches, more epochs or a larger network may change that."
+    )
+
+
 def _against_natural(compared: pd.DataFrame, natural: pd.Series) -> str:
     first, seeds = f"Compared with natural training ({100 * natural.accuracy:.1f} %)", int(natural.seeds)
     if compared.p_holm.isna().all():
         return (
-            f"{first} the accuracy differs by {_differences(compared)} points. {seeds} {'seeds are' if seeds > 1 else 'seed is'} too few "
+            f"{first} the accuracy differs by {_differences(compared)} points. {'Two seeds are' if seeds > 1 else 'One seed is'} too few "
             "for a test: other trainings would give other differences. A test takes three seeds; small differences take five or more."
         )
     significant = compared.significant.astype(bool)
@@ -104,13 +115,15 @@ def _method(comparison: pd.DataFrame) -> str:
     ]
     if seeds == 1:
         said.append(
-            "There is only one seed: confidence intervals are for these trained models and other records, and do not cover training again."
+            "There is only one seed: confidence intervals are for these trained models and other records, and do not include the variation between trainings."
         )
     else:
-        said.append("Confidence intervals cover training again with other seeds, and the sampling of records.")
+        said.append(
+            "Confidence intervals include the variation between trainings with other seeds, and that from the sampling of records."
+        )
     if comparison.p_holm.notna().any():
         said.append(
-            "p-values, too, cover training again and the sampling of records; they are corrected for the number of defenses (Holm), which "
+            "p-values, too, account for the variation between trainings and the sampling of records; they are corrected for the number of defenses (Holm), which "
             "the intervals are not. A difference is called significant if p is below 0.05."
         )
     return " ".join(said)

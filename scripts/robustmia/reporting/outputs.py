@@ -47,7 +47,7 @@ def outputs_text(table: pd.DataFrame) -> list[str]:
     several = int(table.seeds.max()) > 1
     said = [_of_kind(table, kind, words) for kind, words in KINDS.items() if kind in set(table.kind)]
     covers = (
-        "An effect is named where the 95 % confidence interval of the difference from unchanged outputs, seed by seed, which covers training again, excludes 0; "
+        "An effect is named where the 95 % confidence interval of the difference from unchanged outputs, seed by seed, which includes the variation between trainings, excludes 0; "
         "intervals are not corrected for their number."
         if several
         else "There is one seed, so that differences have no intervals, and other trainings may give others."

@@ -91,9 +91,9 @@ def published_text(comparison: pd.DataFrame, differences: dict[str, list[str]]) 
     """
     seeds = int(comparison.seeds.max())
     covers = (
-        f"Our numbers are means over {seeds} seeds, whose intervals cover training again"
+        f"Our numbers are means over {seeds} seeds, whose intervals include the variation between trainings"
         if seeds > 1
-        else "Our numbers are of one seed: those with the oracle threshold have no intervals, and the intervals of the others do not cover training again"
+        else "Our numbers are of one seed: those with the oracle threshold have no intervals, and the intervals of the others do not include the variation between trainings"
     )
     return [
         *(_nearness(inputs, comparison[comparison.inputs == inputs]) for inputs in STRATEGIES),

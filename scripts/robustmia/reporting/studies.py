@@ -153,9 +153,9 @@ def pareto_front(table: pd.DataFrame) -> pd.DataFrame:
 
 def _method(seeds: int, points: int) -> str:
     covers = (
-        "Confidence intervals cover training again with other seeds, and the sampling of records."
+        "Confidence intervals include the variation between trainings with other seeds, and that from the sampling of records."
         if seeds > 1
-        else "There is only one seed: intervals are for these trained models, and do not cover training again."
+        else "There is only one seed: intervals are for these trained models, and do not include the variation between trainings."
     )
     tested = (
         " Changes from the first point are taken seed by seed; their p-values are corrected for all runs and points together (Holm), and a "

@@ -21,7 +21,7 @@ def transfer_text(losses: pd.DataFrame, seeds: int) -> list[str]:
     """A sentence for each attack: what the attacker loses by not knowing how the target was trained."""
     said = [_of_attack(row, seeds) for row in rows_of(losses)]
     covers = (
-        "intervals of single differences cover training again, and are not corrected for their number"
+        "intervals of single differences include the variation between trainings, and are not corrected for their number"
         if seeds > 1
         else "with one seed there are no intervals, and other trainings would give other differences"
     )

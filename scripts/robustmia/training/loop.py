@@ -181,6 +181,10 @@ class Trainer:
         with seeded_by(batch.generator) if self.has_dropout else nullcontext():
             with fast_arithmetic(self.model):
                 step = self.method.loss(self.model, batch.images, batch.labels, progress, batch.generator)
+            if not isinstance(step, Step):
+                raise UserError(
+                    f"method {self.method.name}: loss returned {type(step).__name__}, and has to return a Step"
+                )
             return step, self._descend(step, progress, batch.generator)
 
     def _spent(self, epochs: int) -> dict[str, float | None]:

@@ -69,11 +69,16 @@ class Failures(logging.Handler):
 
     def last_error(self, logs: Collection[str]) -> str | None:
         """The last error in a job's own log, which comes first, if it was written in this run."""
+        found = self.messages_in(logs, "ERROR")
+        return found[-1] if found else None
+
+    def messages_in(self, logs: Collection[str], level: str) -> list[str]:
+        """The messages of a level in a job's own log, which comes first, if it was written in this run."""
         log = next((Path(path) for path in logs), None)
         if log is None or not log.exists() or log.stat().st_mtime < self.started - 1:
-            return None
-        found = re.findall(r"^\S+ \S+ ERROR (.*)$", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
-        return found[-1] if found else None
+            return []
+        text = log.read_text(encoding="utf-8", errors="replace")
+        return re.findall(rf"^\S+ \S+ {level} (.*)$", text, re.MULTILINE)
 
 
 def _wildcards(job: Any) -> list[Any]:

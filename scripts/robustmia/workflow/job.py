@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -78,7 +79,7 @@ def job(snakemake: Any) -> Iterator[None]:
             if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
                 less = LESS_OF_MODELS if "torch" in sys.modules else LESS_OF_TABLES
                 _fail(f"not enough memory ({first_line(error)}); {less}, or give the job more")
-            logger.exception("%s: %s", type(error).__name__, first_line(error))
+            logger.exception("%s: %s (%s)", type(error).__name__, first_line(error), _place(error))
             sys.exit(1)
         logger.info("%s took %.1f s", name, seconds)
 
@@ -106,6 +107,13 @@ def job_name(rule: str, wildcards: Any) -> str:
 def _fail(reason: str) -> NoReturn:
     logger.error("%s", reason)
     sys.exit(1)
+
+
+def _place(error: Exception) -> str:
+    """Where an error arose, in the innermost code that is not a library's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith("<")]
+    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
 
 
 def _stop(number: int, _: object) -> NoReturn:

@@ -7,13 +7,14 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
-from robustmia.errors import escape_control_characters
+from robustmia.errors import escape_control_characters, first_line
 
 INTERVAL = 30.0  # seconds between two lines on progress, at most
 TO_STDERR = "ROBUSTMIA_LOG_TO_STDERR"
@@ -33,11 +34,25 @@ def job_log(path: Path) -> Iterator[None]:
         reports.addHandler(progress)
         reports.propagate = False
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.showwarning = _log_warning
+                yield
         finally:
             reports.removeHandler(progress)
             progress.close()
-            logging.basicConfig(handlers=[], force=True)
+            logging.basicConfig(handlers=[], level=logging.WARNING, force=True)
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Write a library's warning down, as no more than information: what a reader has to know, we say ourselves."""
+    logging.getLogger("robustmia.job").info("%s: %s", category.__name__, first_line(Warning(message)))
 
 
 class OneLineFormatter(logging.Formatter):

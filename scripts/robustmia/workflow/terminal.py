@@ -55,7 +55,9 @@ class Terminal(logging.Handler):
         super().__init__()
         self.stream, self.failures, self.dryrun, self.reasons = stream, failures, dryrun, reasons
         self.running: dict[int, tuple[str, float]] = {}
-        self.ended: list[tuple[str, float]] = []
+        self.ended: list[tuple[str, float, int]] = []
+        self.logs: dict[int, list[str]] = {}
+        self.warnings: set[str] = set()
         self.started = self.table_shown = False
         self.bar: tqdm | None = None
 
@@ -70,10 +72,11 @@ class Terminal(logging.Handler):
             case LogEvent.JOB_INFO:
                 name = job_name(fields["rule_name"], fields["wildcards"])
                 self.running[fields["jobid"]] = (name, time.monotonic())
+                self.logs[fields["jobid"]] = fields.get("log") or []
                 if self.dryrun and self.reasons:
                     self._write(f"{name}: {fields['reason']}")
             case LogEvent.JOB_FINISHED:
-                self.ended.append(self.running.pop(fields["job_id"], ("a job", time.monotonic())))
+                self.ended.append((*self.running.pop(fields["job_id"], ("a job", time.monotonic())), fields["job_id"]))
             case LogEvent.PROGRESS if not self.dryrun:
                 self._show_progress(fields["done"], fields["total"])
             case LogEvent.JOB_ERROR:
@@ -101,12 +104,20 @@ class Terminal(logging.Handler):
 
     def _show_progress(self, done: int, total: int) -> None:
         """After the jobs that ended: one, or all those of a group."""
-        if self.bar is None:
-            for number, (name, since) in enumerate(self.ended, done - len(self.ended) + 1):
+        for number, (name, since, job) in enumerate(self.ended, done - len(self.ended) + 1):
+            if self.bar is None:
                 self._write(f"[{number}/{total}] {name}: {time.monotonic() - since:.0f} s")
-        else:
+            self._show_warnings(name, self.logs.pop(job, []))
+        if self.bar is not None:
             self.bar.n, self.bar.total = done, total
         self.ended.clear()
+
+    def _show_warnings(self, name: str, logs: list[str]) -> None:
+        """Each once, however many jobs give it."""
+        for warning in dict.fromkeys(self.failures.messages_in(logs, "WARNING")):
+            if warning not in self.warnings:
+                self.warnings.add(warning)
+                self._write(f"{name}: {escape_control_characters(warning)}", logging.WARNING)
 
     def _show_failure(self, fields: dict[str, Any]) -> None:
         name, since = self.running.pop(fields["jobid"], (fields["rule_name"], time.monotonic()))

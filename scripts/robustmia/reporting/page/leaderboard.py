@@ -54,8 +54,10 @@ def leaderboard(robustness: pd.DataFrame, over_seeds: pd.DataFrame, conclusions:
         | _highest(over_seeds[over_seeds.run == row["run"]])
         for row in rows_of(conclusions.sort_values("accuracy", ascending=False, kind="stable"))
     ]
-    columns = dict.fromkeys(name for row in rows for name, cell in row.items() if cell.text)
-    return [{name: row.get(name, Cell(None, "")) for name in columns} for row in rows]
+    named = dict.fromkeys(name for row in rows for name in row)
+    rows = [{name: row.get(name, Cell(None, "")) for name in named} for row in rows]
+    columns = [name for name in named if any(row[name].text for row in rows)]
+    return [{name: row[name] for name in columns} for row in rows]
 
 
 def _strongest(row: dict[str, Any]) -> Row:
@@ -66,12 +68,12 @@ def _strongest(row: dict[str, Any]) -> Row:
             _interval(row["accuracy_low"], row["accuracy_high"]),
             attack_in_words(row["strongest"]),
         ),
-        "from natural": Cell(None, ""),
+        "difference from natural": Cell(None, ""),
     }
     if pd.notna(row["difference"]):
         ends, p = _interval(row["difference_low"], row["difference_high"], sign="+"), row["p_holm"]
         detail = "" if pd.isna(p) else f"p {p_value(p)}"
-        found["from natural"] = Cell(row["difference"], percent(row["difference"], sign="+"), ends, detail)
+        found["difference from natural"] = Cell(row["difference"], percent(row["difference"], sign="+"), ends, detail)
     return found
 
 

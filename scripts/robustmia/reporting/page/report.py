@@ -29,9 +29,9 @@ INTRODUCTION = (
     "Membership inference against models that were trained naturally and with robust training methods, from clean inputs (I_B), adversarial inputs (I_A) and the verified worst case (I_V), after Song, Shokri and Mittal (CCS 2019). "
     "Accuracies of attacks are balanced: 50 % is chance."
 )
-FITS = 0.9  # clean accuracy on members, below which a model is said not to fit them
 LEADERBOARD_NOTE = (
-    "Percent, means over seeds. Clean, adversarial and verified accuracy: on non-members, ± the standard deviation over seeds. Other numbers: of attacks, with 95 % confidence intervals, which cover training again if there are several seeds. Press a heading to sort. Strongest attack: chosen on one half of the records of each model and measured on the other, among attacks with honest thresholds. "
+    "Percent, means over seeds. Clean, adversarial and verified accuracy: on non-members, ± the standard deviation over seeds. Other numbers: of attacks, with 95 % confidence intervals, which include the variation between trainings if there are several seeds. Press a heading to sort. Strongest attack: chosen on one half of the records of each model and measured on the other, among attacks with honest thresholds; "
+    "so it may have a lower accuracy than a single attack in its row. Intervals of single attacks are not corrected for their number. "
     "I_B, I_A, I_V: thresholds from one half of the records, applied to the other. The highest AUC and true positive rates (TPR) at a false positive rate (FPR) are those of the attack that does best on the same records, "
     "so that they are somewhat too high."
 )
@@ -80,7 +80,7 @@ def _dataset(
         anchor=f"data-{name}",
         name=name,
         title=f"Results on {name}",
-        paragraphs=[*answer, models_in_words(robustness, membership)],
+        paragraphs=[*answer, members_in_words(membership)],
         first=next((drawing for is_first, drawing in drawings if is_first), None),
         leaderboard=leaderboard(robustness, over_seeds, conclusions),
         tables={title: _without_answer(read_table_page(path), answer) for title, path in part["tables"].items()},
@@ -92,21 +92,10 @@ def _dataset(
     )
 
 
-def models_in_words(robustness: pd.DataFrame, membership: pd.DataFrame) -> str:
-    """How many members the models have, and which models fit them badly.
-
-    Args:
-        robustness: rows of one data set from `robustness.csv`.
-        membership: those from `membership_inference.csv`.
-    """
-    counts, accuracies = membership.iloc[0], robustness.groupby("run", sort=False).train_accuracy.mean()
-    said = [f"Each model has {counts.members} members, which are to be told from {counts.nonmembers} non-members."]
-    if len(unfit := accuracies[accuracies < FITS]):
-        which = ", ".join(f"{run} {100 * accuracy:.0f} %" for run, accuracy in unfit.items())
-        said.append(
-            f"Some classify less than {100 * FITS:.0f} % of their own members correctly: {which}. Models that fit their members less usually reveal less of them; more epochs or a larger network may change that."
-        )
-    return " ".join(said)
+def members_in_words(membership: pd.DataFrame) -> str:
+    """How many members the models have; from the rows of one data set in `membership_inference.csv`."""
+    counts = membership.iloc[0]
+    return f"Each model has {counts.members} members, which are to be told from {counts.nonmembers} non-members."
 
 
 def _without_answer(table: TablePage, answer: list[str]) -> TablePage:
