@@ -95,6 +95,11 @@ BAD: dict[str, tuple[dict, str, tuple[str, ...]]] = {
     "infinite radius": (at(f"{PGD}.epsilon", float("inf")), f"{PGD}.epsilon", ("finite",)),
     "unknown norm": (at(f"{PGD}.norm", "l1"), f"{PGD}.norm", ("'l1'", "'linf'", "'l2'")),
     "fraction above 1": (at(f"{PGD}.adversarial_fraction", 1.5), f"{PGD}.adversarial_fraction", ("1.5",)),
+    "setting of a group inside": (
+        at(f"{RUNS}.pgd.training.learning_rate", 0.1),
+        f"{RUNS}.pgd.training.learning_rate",
+        ("did you mean optimizer.learning_rate?",),
+    ),
     "no seed": ({"seeds": []}, "seeds", ("[]",)),
     "a seed twice": ({"seeds": [0, 1, 0]}, "seeds", ("twice",)),
     "seeds not in a list": ({"seeds": 3}, "seeds", ("3", "a list")),

@@ -225,6 +225,9 @@ def _line(problem: dict[str, Any], raw: dict[str, Any], known: list[str]) -> str
 
 def _unknown_key(path: list[str], known: list[str]) -> str:
     fields = _fields_at(path[:-1])
+    inside = [f"{field}.{path[-1]}" for field in sorted(fields) if path[-1] in _fields_at([*path[:-1], field])]
+    if path[-1] not in fields and inside:
+        return f"not a setting of this group; did you mean {' or '.join(inside)}?"
     close = difflib.get_close_matches(path[-1], fields or known, n=1)
     if path[-1] not in fields and close:
         return f"unknown key; did you mean {close[0]}?"

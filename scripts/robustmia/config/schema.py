@@ -176,7 +176,9 @@ class DatasetSettings(Settings):
 class CheckpointAuditOfDataset(CheckpointAudit):
     """A checkpoint's audit, and the data set that its model was trained on."""
 
-    dataset: AnySource = Field(description="a data set by name, or `name` and its settings")
+    dataset: AnySource = Field(
+        description="a source by name, such as `digits`, or its `name` and settings; names under `datasets` are not known here"
+    )
     model: AnyModel = Field(
         description='"package.module:function", which returns the network, or one of ours: `{name: small_cnn, width: 16}`',
     )

@@ -99,19 +99,19 @@ def _sets(path: Path) -> tuple[dict[str, list[Node]], Node]:
         for child in children(node)
         if not child.is_dir()
     ]
-    log_left_out(outside, "which are in no class folder")
+    log_left_out(outside, "in no class folder")
     return sets, top
 
 
 def _warn_of_nesting(folders: list[Node]) -> None:
-    """Say so if no class has an image of its own: then the classes may be the folders one level below."""
+    """Name the classes without an image of their own: the folders inside them may be the classes."""
     from robustmia.data.image_files import children
 
-    if all(child.is_dir() for folder in folders for child in children(folder)):
-        names = ", ".join(folder.name for folder in folders)
+    nested = [folder.name for folder in folders if all(child.is_dir() for child in children(folder))]
+    if nested:
         logger.warning(
-            "the classes are %s, whose images are all in folders inside them; if those are the classes, correct the path",
-            names,
+            "classes %s: all images are in folders inside them; if those folders are the classes, correct the path",
+            ", ".join(nested),
         )
 
 
@@ -121,7 +121,7 @@ def _images_of(folder: Node) -> list[Node]:
 
     files = list(files_below(folder))
     images = [file for file in files if is_image(file)]
-    log_left_out([file for file in files if not is_image(file)], "whose names do not end like those of images")
+    log_left_out([file for file in files if not is_image(file)], "without the suffix of an image")
     if not images:
         raise UserError(f"{folder}: no image ({', '.join(SUFFIXES)}); add some or remove the class")
     return images
