@@ -129,6 +129,13 @@ class ThreatModel(Settings):
         return self
 
 
+def written_length(length: float) -> str:
+    """A length in pixel values, as `8/255` where that is what was given, and no short decimal."""
+    of_255 = round(255 * length)
+    is_ratio = math.isclose(255 * length, of_255, rel_tol=1e-9) and f"{length:.4g}" != f"{length:.12g}"
+    return f"{of_255}/255" if is_ratio else f"{length:g}"
+
+
 def within_pixels(key: str, length: float | None) -> None:
     """Raise `ValueError` for an l-inf length above 1, which is the whole range of pixels."""
     if length is not None and length > 1.0:

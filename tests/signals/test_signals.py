@@ -272,6 +272,14 @@ def test_images_are_where_their_signal_says(target, norm):
             "PGD in the l-inf ball of radius 0.1, 20 steps from the clean image",
         ),
         (
+            Adversarial(name="adversarial", epsilon="8/255"),
+            "PGD in the l-inf ball of radius 8/255, 20 steps from the clean image",
+        ),
+        (
+            Adversarial(name="adversarial", epsilon=0.2),  # 51/255
+            "PGD in the l-inf ball of radius 0.2, 20 steps from the clean image",
+        ),
+        (
             Adversarial(name="adversarial", epsilon=0.5, norm="l2", steps=7, random_start=True),
             "PGD in the l2 ball of radius 0.5, 7 steps from a random start",
         ),

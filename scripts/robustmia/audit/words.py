@@ -9,7 +9,7 @@ import pandas as pd
 from robustmia.reporting.labels import attack_in_words
 from robustmia.reporting.numbers import interval, percent
 from robustmia.reporting.page.leaderboard import TEST_ACCURACIES
-from robustmia.settings import NORM_NAMES
+from robustmia.settings import NORM_NAMES, written_length
 
 RULES = {"fixed": "", "split": ", with one threshold", "split_by_class": ", with a threshold for each class"}
 
@@ -27,7 +27,7 @@ def audit_subject(spec: dict[str, Any], images: str | None) -> dict[str, str]:
     if "model" in settings:
         ball, model = settings["threat_model"], settings["model"]
         subject["model"] = model if isinstance(model, str) else model["settings"]["name"]
-        subject["threat model"] = f"{NORM_NAMES[ball['norm']]} ball of radius {ball['epsilon']:g}"
+        subject["threat model"] = f"{NORM_NAMES[ball['norm']]} ball of radius {written_length(ball['epsilon'])}"
     return {key: value for key, value in subject.items() if value is not None}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveInt
 
-from robustmia.settings import NORM_NAMES, PerturbationSettings
+from robustmia.settings import NORM_NAMES, PerturbationSettings, written_length
 from robustmia.signals.base import Signal
 
 
@@ -19,4 +19,4 @@ class PerturbedSignal(Signal, PerturbationSettings):
 
     def in_words(self) -> str:
         """The ball and the number of steps."""
-        return f"PGD in the {NORM_NAMES[self.norm]} ball of radius {self.epsilon:g}, {self.steps} steps"
+        return f"PGD in the {NORM_NAMES[self.norm]} ball of radius {written_length(self.epsilon)}, {self.steps} steps"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field, PositiveFloat, field_validator
 
 from robustmia.bounds.choice import IN_WORDS, Choice
-from robustmia.settings import LinfThreatModel
+from robustmia.settings import LinfThreatModel, written_length
 from robustmia.signals.base import Signal
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Verified(Signal, LinfThreatModel):
         clipped = ", cut to valid pixels" if self.clip_pixels else ""
         auto = f"the verifiers that {self.budget:g} s for 1,000 records afford"
         names = [auto if name == "auto" else IN_WORDS[name] for name in self.verifiers]
-        return f"the l-inf ball of radius {self.epsilon:g}{clipped}, bounds by {', '.join(names)}"
+        return f"the l-inf ball of radius {written_length(self.epsilon)}{clipped}, bounds by {', '.join(names)}"
 
     def for_model(self, model: nn.Module, images: Tensor, own_verifier: str | None) -> ChosenVerified:
         """With the verifiers that are run, and what they cost.
