@@ -43,7 +43,7 @@ def test_links_lead_to_files_and_places_that_are_there(studied, tmp_path):
 
 def test_the_leaderboard_sorts_by_any_column(smoke, tmp_path):
     orders = look_at(report_of(smoke), tmp_path, 1400, 900)["orders"]
-    assert {"run", "strongest attack", "from natural", "clean accuracy", "I_A", "highest AUC"} <= set(orders)
+    assert {"run", "strongest attack", "difference from natural", "clean accuracy", "I_A", "highest AUC"} <= set(orders)
     for name, presses in orders.items():
         (first, direction), (second, other) = presses
         assert {direction, other} == {"ascending", "descending"}
