@@ -92,7 +92,7 @@ def test_with_one_seed_nothing_is_tested():
     words = " ".join(sweep_text(table, [KEY], is_evaluated_alike=False))
     assert "do not include the variation between trainings" in words
     assert "significant" not in words
-    assert words.startswith(f"Whether the leak changes with {KEY} is not tested, which takes 3 seeds. ")
+    assert words.startswith(f"Whether the leak changes with {KEY} is not tested, since a test takes 3 seeds. ")
 
 
 def test_words_say_what_changes_and_what_does_not():

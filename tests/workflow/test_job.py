@@ -76,9 +76,10 @@ def test_a_job_that_fails_leaves_no_spec_and_its_traceback_in_the_log(training, 
     assert "Traceback" in log
 
 
-def test_the_place_of_an_error_is_not_in_a_library(training, capfd):
+@pytest.mark.parametrize("mistake", [lambda: np.stack([np.zeros(1), np.zeros(2)]), lambda: json.loads("{")])
+def test_the_place_of_an_error_is_not_in_a_library(training, mistake):
     with pytest.raises(SystemExit), job(training):
-        np.stack([np.zeros(1), np.zeros(2)])
+        mistake()
     assert "(test_job.py, line " in errors(training.log[0].read_text())[0]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from robustmia.reporting.labels import attack_in_words
 from robustmia.reporting.numbers import interval, percent
-from robustmia.reporting.page.leaderboard import Cell, Row
+from robustmia.reporting.page.leaderboard import Cell, Row, without_empty_columns
 from robustmia.reporting.tables import rows_of
 
 NOTE = (
@@ -38,8 +38,7 @@ def attacks(membership: pd.DataFrame) -> list[Row]:
             }
         )
     rows.sort(key=lambda row: -(row["accuracy"].value or 0.0))
-    shown = [name for name in rows[0] if any(row[name].text for row in rows)]
-    return [{name: row[name] for name in shown} for row in rows]
+    return without_empty_columns(rows)
 
 
 def _oracle(row: dict[str, Any]) -> Cell:

@@ -14,10 +14,6 @@ from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import LEVEL
 from robustmia.inference.strongest import strongest_attack
 
-RIGHT = (
-    "benign/correctness/fixed"  # "classified as a member" there means that the model classifies the record correctly
-)
-
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -38,10 +34,10 @@ class RunSummary:
         measured = [
             accuracy_of(attack.decisions, part.is_member) for attack, part in zip(strongest, results, strict=True)
         ]
-        right = [part.decisions_of(RIGHT)[part.is_member].mean() for part in results if RIGHT in part.thresholded]
+        fits = [side[part.is_member].mean() for part in results if (side := part.correct_on("benign")) is not None]
         chosen = sum((attack.chosen for attack in strongest), Counter[str]())
         accuracy = OverSeeds.of(measured, [part.rows for part in results], records)
-        train_accuracy = float(np.mean(right)) if right else float("nan")
+        train_accuracy = float(np.mean(fits)) if fits else float("nan")
         return cls(method, train_accuracy, chosen.most_common(1)[0][0], accuracy)
 
 

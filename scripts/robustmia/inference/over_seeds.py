@@ -119,11 +119,21 @@ class OverSeeds:
         if not deviation or not self.mean:
             return None
         counts = np.arange(SEEDS_OF_A_TEST, MOST_SEEDS + 1)
-        by_seeds, by_records = deviation / np.sqrt(counts), np.sqrt(self.records_variance)
-        limits = np.hypot(t.isf(level / 2, counts - 1) * by_seeds, norm.isf(level / 2) * by_records)
-        error = np.hypot(by_seeds, by_records)
-        enough = np.flatnonzero(nct.sf(limits / error, counts - 1, abs(self.mean) / error) >= POWER)
+        enough = np.flatnonzero(power(self.mean, deviation, self.records_variance, counts, level) >= POWER)
         return int(counts[enough[0]]) if len(enough) else None
+
+
+def power(mean: float, deviation: float, records_variance: float, seeds: np.ndarray, level: float) -> np.ndarray:
+    """The probability that a test at a level finds a mean, with each of several numbers of seeds (noncentral t distribution).
+
+    Args:
+        deviation: over seeds.
+        records_variance: what the records add to the variance of the mean.
+    """
+    by_seeds, by_records = deviation / np.sqrt(seeds), np.sqrt(records_variance)
+    limits = np.hypot(t.isf(level / 2, seeds - 1) * by_seeds, norm.isf(level / 2) * by_records)
+    error = np.hypot(by_seeds, by_records)
+    return nct.sf(limits / error, seeds - 1, abs(mean) / error)
 
 
 # ---------------------------------------------------------------- what is measured of one target model

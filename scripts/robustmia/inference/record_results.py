@@ -84,6 +84,11 @@ class RecordResults:
         """How often each record is classified as a member by one attack under one rule (signal/strategy/rule), [n]."""
         return self.decisions[list(self.thresholded).index(thresholded)].astype(np.float64)
 
+    def correct_on(self, signal: str) -> np.ndarray | None:
+        """1 where the model classifies the record correctly under a signal, else 0, [n]; None: not computed."""
+        name = f"{signal}/correctness/fixed"  # which takes a record for a member if it is classified correctly
+        return self.decisions_of(name) if name in self.thresholded else None
+
     def sensitivity_of(self, signal: str) -> np.ndarray:
         """The sensitivity of each record under one signal, [n]."""
         return self.sensitivities[list(self.sensitive).index(signal)].astype(np.float64)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from robustmia.reporting.labels import attack_in_words, p_value
+from robustmia.reporting.labels import attack_in_words, listed, p_value
 from robustmia.reporting.numbers import interval, percent
 from robustmia.reporting.tables import rows_of
 
@@ -135,7 +135,7 @@ def _verb(rows: pd.DataFrame) -> str:
 
 def _names(rows: pd.DataFrame, differences: bool = False) -> str:
     names = [f"{row['run']} ({100 * row['difference']:+.1f})" if differences else row["run"] for row in rows_of(rows)]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return listed(names)
 
 
 def _differences(rows: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isnan
 
 PAPER_STRATEGIES = ("I_B", "I_A", "I_V")
@@ -27,6 +28,11 @@ def symbol(strategy: str) -> str:
 def spaced(name: str) -> str:
     """A name of the configuration as words; I_A and the other names of the paper stay as they are."""
     return name if name.startswith("I_") else name.replace("_", " ")
+
+
+def listed(names: Sequence[str]) -> str:
+    """One or more names as "a", "a and b" or "a, b and c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def attack_in_words(name: str) -> str:

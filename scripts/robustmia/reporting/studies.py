@@ -10,7 +10,7 @@ import pandas as pd
 
 from robustmia.inference.over_seeds import SEEDS_OF_A_TEST
 from robustmia.inference.settings import LEVEL
-from robustmia.reporting.labels import p_value, spaced
+from robustmia.reporting.labels import listed, p_value, spaced
 from robustmia.reporting.numbers import percent
 from robustmia.reporting.tables import rows_of
 from robustmia.studies.sweep import PRIVACY, STRONGEST, have_other_members
@@ -65,15 +65,15 @@ def sweep_text(table: pd.DataFrame, keys: Sequence[str], is_evaluated_alike: boo
 
 def _answer(leaks: pd.DataFrame, keys: Sequence[str]) -> str:
     """Whether the leak changes, in a sentence; empty where no change was measured."""
-    varied = f"with {' and '.join(keys)}" if keys else f"from the first point ({leaks.point.iloc[0]})"
+    varied = f"with {listed(keys)}" if keys else f"from the first point ({leaks.point.iloc[0]})"
     if leaks.from_first.isna().all():
         return ""
     if leaks.p_holm.isna().all():
-        return f"Whether the leak changes {varied} is not tested, which takes {SEEDS_OF_A_TEST} seeds. "
+        return f"Whether the leak changes {varied} is not tested, since a test takes {SEEDS_OF_A_TEST} seeds. "
     changed = [spaced(str(run)) for run in leaks.run[leaks.p_holm < LEVEL].unique()]
     if not changed:
         return f"No significant change of the leak {varied} is found. "
-    return f"The leak of {' and '.join(filter(None, (', '.join(changed[:-1]), changed[-1])))} changes significantly {varied}. "
+    return f"The leak of {listed(changed)} changes significantly {varied}. "
 
 
 def _of_run(run: str, leaks: list[dict[str, Any]], keys: Sequence[str]) -> str:

@@ -115,10 +115,9 @@ def _quantities(target: TargetsAt, records: int) -> tuple[dict[str, OverSeeds], 
     summary = RunSummary.of(target.method, target.results, records)
     rows, found = [part.rows for part in target.results], {STRONGEST: summary.accuracy}
     for signal in SIGNALS:
-        name = f"{signal}/correctness/fixed"
-        if not all(name in part.thresholded for part in target.results):
+        correct = [(side, part.is_member) for part in target.results if (side := part.correct_on(signal)) is not None]
+        if len(correct) < len(target.results):
             continue
-        correct = [(part.decisions_of(name), part.is_member) for part in target.results]
         for quantity, measure in (("train accuracy", _train), ("test accuracy", _test), ("gap", _gap)):
             measured = [measure(*of_seed) for of_seed in correct]
             found[f"{signal} {quantity}"] = OverSeeds.of(measured, rows, records)

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 import traceback
 from collections.abc import Iterator
@@ -110,9 +111,9 @@ def _fail(reason: str) -> NoReturn:
 
 
 def _place(error: Exception) -> str:
-    """Where an error arose, in the innermost code that is not a library's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith("<")]
+    """Where an error arose, in the innermost code that is neither a library's nor Python's own."""
+    others = ("<", sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(others)]
     return f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
 
 

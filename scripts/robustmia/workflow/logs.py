@@ -51,7 +51,7 @@ def _log_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Write a library's warning down, as no more than information: what a reader has to know, we say ourselves."""
+    """Log a library's warning as information: the warnings in a log are those that a user has to read."""
     logging.getLogger("robustmia.job").info("%s: %s", category.__name__, first_line(Warning(message)))
 
 

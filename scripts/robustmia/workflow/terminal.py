@@ -54,9 +54,8 @@ class Terminal(logging.Handler):
     def __init__(self, stream: Any, failures: Failures, dryrun: bool, reasons: bool):
         super().__init__()
         self.stream, self.failures, self.dryrun, self.reasons = stream, failures, dryrun, reasons
-        self.running: dict[int, tuple[str, float]] = {}
-        self.ended: list[tuple[str, float, int]] = []
-        self.logs: dict[int, list[str]] = {}
+        self.running: dict[int, tuple[str, float, list[str]]] = {}
+        self.ended: list[tuple[str, float, list[str]]] = []
         self.warnings: set[str] = set()
         self.started = self.table_shown = False
         self.bar: tqdm | None = None
@@ -71,12 +70,11 @@ class Terminal(logging.Handler):
                 self._show_table(record)
             case LogEvent.JOB_INFO:
                 name = job_name(fields["rule_name"], fields["wildcards"])
-                self.running[fields["jobid"]] = (name, time.monotonic())
-                self.logs[fields["jobid"]] = fields.get("log") or []
+                self.running[fields["jobid"]] = (name, time.monotonic(), fields.get("log") or [])
                 if self.dryrun and self.reasons:
                     self._write(f"{name}: {fields['reason']}")
             case LogEvent.JOB_FINISHED:
-                self.ended.append((*self.running.pop(fields["job_id"], ("a job", time.monotonic())), fields["job_id"]))
+                self.ended.append(self.running.pop(fields["job_id"], ("a job", time.monotonic(), [])))
             case LogEvent.PROGRESS if not self.dryrun:
                 self._show_progress(fields["done"], fields["total"])
             case LogEvent.JOB_ERROR:
@@ -86,7 +84,7 @@ class Terminal(logging.Handler):
             case _:
                 self._show_message(record, event)
         if self.bar is not None:
-            self.bar.set_description_str(", ".join(name for name, _ in self.running.values()))
+            self.bar.set_description_str(", ".join(name for name, *_ in self.running.values()))
 
     def _show_table(self, record: logging.LogRecord) -> None:
         if self.table_shown:  # a dry run sends it twice
@@ -104,10 +102,10 @@ class Terminal(logging.Handler):
 
     def _show_progress(self, done: int, total: int) -> None:
         """After the jobs that ended: one, or all those of a group."""
-        for number, (name, since, job) in enumerate(self.ended, done - len(self.ended) + 1):
+        for number, (name, since, logs) in enumerate(self.ended, done - len(self.ended) + 1):
             if self.bar is None:
                 self._write(f"[{number}/{total}] {name}: {time.monotonic() - since:.0f} s")
-            self._show_warnings(name, self.logs.pop(job, []))
+            self._show_warnings(name, logs)
         if self.bar is not None:
             self.bar.n, self.bar.total = done, total
         self.ended.clear()
@@ -120,7 +118,7 @@ class Terminal(logging.Handler):
                 self._write(f"{name}: {escape_control_characters(warning)}", logging.WARNING)
 
     def _show_failure(self, fields: dict[str, Any]) -> None:
-        name, since = self.running.pop(fields["jobid"], (fields["rule_name"], time.monotonic()))
+        name, since, _ = self.running.pop(fields["jobid"], (fields["rule_name"], time.monotonic(), []))
         cause = self.failures.last_error(fields["log"] or []) or "no message"
         lasted = f"{time.monotonic() - since:.0f} s"
         self._write(f"failed after {lasted}: {name}: {escape_control_characters(cause)}", logging.ERROR)

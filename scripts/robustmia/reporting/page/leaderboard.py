@@ -54,6 +54,11 @@ def leaderboard(robustness: pd.DataFrame, over_seeds: pd.DataFrame, conclusions:
         | _highest(over_seeds[over_seeds.run == row["run"]])
         for row in rows_of(conclusions.sort_values("accuracy", ascending=False, kind="stable"))
     ]
+    return without_empty_columns(rows)
+
+
+def without_empty_columns(rows: list[Row]) -> list[Row]:
+    """Rows with the same columns, in one order: those that some row has a value for."""
     named = dict.fromkeys(name for row in rows for name in row)
     rows = [{name: row.get(name, Cell(None, "")) for name in named} for row in rows]
     columns = [name for name in named if any(row[name].text for row in rows)]
