@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,14 @@ from helpers import ROOT
 from robustmia.config.presets import PRESETS, differences_from_paper
 from robustmia.config.reading import read_config
 from robustmia.files.tables import read_table
+from robustmia.reporting.labels import attack_in_words, p_value
+from robustmia.reporting.numbers import interval, percent
 from robustmia.reporting.published import published_table, published_text
 from robustmia.reporting.tables import rows_of
+from robustmia.workflow.recorded import RECORDED
 
 PAGE, RECORDS = ROOT / "docs" / "reproduction.md", ROOT / "docs" / "reproduction"
+CONCLUSIONS = ROOT / "docs" / "conclusions"
 each_record = pytest.mark.parametrize("path", sorted(RECORDS.glob("*.csv")), ids=lambda path: path.stem)
 
 
@@ -53,3 +59,46 @@ def test_the_readme_has_the_numbers_of_the_faces():
             interval = f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"
             line += [f"{100 * row['published']:.1f}", f"{100 * row['mean']:.1f} ({interval})"]
         assert f"| {' | '.join(line)} |" in readme
+
+
+def conclusions(name: str) -> list[dict]:
+    """The strongest attack on each run of a recorded run."""
+    return rows_of(read_table(CONCLUSIONS / f"{name}.csv"))
+
+
+def difference(row: dict) -> str:
+    return percent(row["difference"], row["difference_low"], row["difference_high"], sign="+")
+
+
+def cells(*texts: str) -> str:
+    """A row of a table in Markdown."""
+    return "".join(f"| {text} " if text else "| " for text in texts) + "|"
+
+
+def test_the_readme_has_the_conclusions_on_digits():
+    accuracies = {row["run"]: row["adv. test"] for row in json.loads(RECORDED.read_text())["digits"]["table"]}
+    readme = (ROOT / "README.md").read_text()
+    for row in conclusions("digits"):
+        attack = attack_in_words(row["strongest"].rpartition("/")[0])
+        accuracy = f"{percent(row['accuracy'])} ({interval(row['accuracy_low'], row['accuracy_high'])} %)"
+        end = (difference(row), p_value(row["p_holm"]), percent(accuracies[row["run"]]))
+        assert cells(row["run"], attack, accuracy, *end) in readme
+
+
+def test_the_page_and_the_readme_have_the_conclusions_on_small_fashion_mnist():
+    readme, found = (ROOT / "README.md").read_text(), conclusions("fashion_mnist_small")
+    for row in found:
+        accuracy = percent(row["accuracy"], row["accuracy_low"], row["accuracy_high"])
+        assert cells(row["run"], accuracy, difference(row), p_value(row["p_holm"])) in PAGE.read_text()
+    by_run = {row["run"]: row for row in found}
+    natural, pgd, trades = (percent(by_run[run]["accuracy"]) for run in ("natural", "pgd", "trades"))
+    assert f"has {natural} % on natural models, from clean inputs, and {pgd} and {trades} % on those of" in readme
+    bounded = [by_run[run] for run in ("duality", "ibp", "abstract_interpretation")]
+    least, most = (f"{-100 * pick(row['difference'] for row in bounded):.0f}" for pick in (max, min))
+    assert f"reveal {least} to {most} points less (p at most {max(row['p_holm'] for row in bounded):.3f})" in readme
+
+
+def test_the_power_of_the_tests_is_that_of_the_conclusions_on_digits():
+    table = runpy.run_path(str(ROOT / "benchmarks" / "power.py"))["power_table"](read_table(CONCLUSIONS / "digits.csv"))
+    page = (ROOT / "docs" / "statistics.md").read_text()
+    assert [row for row in table.to_numpy().tolist() if cells(*row) not in page] == []
