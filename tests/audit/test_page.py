@@ -96,7 +96,10 @@ def test_the_records_of_the_highest_scores_are_shown_members_or_not():
 
 def test_warnings_come_first_and_notes_last():
     page = audit_page(found(gap=1.0), [])
-    places = [page.index(words) for words in ("odd", "Every attack", "What was audited", "post &amp; rail", "</main>")]
+    places = [
+        page.index(words)
+        for words in ("odd", "the strongest attack", "Every attack", "What was audited", "post &amp; rail", "</main>")
+    ]
     assert places == sorted(places)
     assert "&lt;b&gt;odd" in page
     for words in ("<dd>w.pth</dd>", "<dd>150</dd>", "<dd>abc</dd>", "100.0 % of members, "):

@@ -222,6 +222,16 @@ def test_paths_with_a_home_and_variables_are_those_of_the_shell(workflow, tmp_pa
     assert not (workflow.folder / "~").exists()
 
 
+def test_files_that_are_left_out_are_named_on_the_terminal(workflow):
+    put_images(workflow.folder / "data" / "faces", {"ann": 4, "bob": 4})
+    (workflow.folder / "data" / "faces" / "bob" / "notes.txt").write_text("no image")
+    overlay = dataset({"name": "image_folder", "path": "faces"})
+    (workflow.folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    done = workflow.run("results/data/mine/dataset.npz", "--configfile", "overlay.yaml")
+    assert done.returncode == 0, done.stdout
+    assert "fetch mine: 1 file left out, without the suffix of an image: data/faces/bob/notes.txt" in done.stdout
+
+
 def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(workflow, tmp_path):
     """A clone on a read-only disk: it can be used from another folder."""
     if subprocess.run(["mount", "--bind", workflow.folder, workflow.folder], check=False).returncode:

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fault_helpers import (
-    prepare,
-    tables,
-)
+from fault_helpers import prepare, tables
 from helpers import Workflow
 
 

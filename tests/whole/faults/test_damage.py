@@ -10,15 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fault_helpers import (
-    GIVEN,
-    few,
-    finish,
-    flip_a_bit,
-    jobs_of,
-    tables,
-    when,
-)
+from fault_helpers import GIVEN, few, finish, flip_a_bit, jobs_of, tables, when
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fault_helpers import (
-    GIVEN,
-    assert_nothing_is_left,
-    few,
-    finish,
-    tables,
-)
+from fault_helpers import GIVEN, assert_nothing_is_left, few, finish, tables
 from helpers import Workflow
 from robustmia.files.arrays import save_arrays
 from robustmia.files.tables import write_table

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from fault_helpers import (
-    GIVEN,
-    OVERLAYS,
-    few,
-    finish,
-    tables,
-)
+from fault_helpers import GIVEN, OVERLAYS, few, finish, tables
 from helpers import Workflow
 
 

@@ -10,15 +10,7 @@ import time
 import psutil
 import yaml
 
-from fault_helpers import (
-    GIVEN,
-    assert_nothing_is_left,
-    few,
-    finish,
-    jobs_of,
-    tables,
-    when,
-)
+from fault_helpers import GIVEN, assert_nothing_is_left, few, finish, jobs_of, tables, when
 
 KILLS = 10
 
