@@ -70,6 +70,9 @@ def test_it_says_how_many_members_can_be_named():
     best = audit.membership.tpr_at_1pct_fpr.max()
     assert most_telling(audit.membership).tpr_at_1pct_fpr == best
     assert f"{100 * best:.1f} % of the members" in single_records_in_words(audit.membership)
+    assert "somewhat too high" in single_records_in_words(audit.membership)
+    nothing = audit.membership.assign(tpr_at_1pct_fpr=0.0)
+    assert "too high" not in single_records_in_words(nothing)
 
 
 def test_too_few_records_are_not_said_to_be_named():

@@ -13,7 +13,7 @@ from robustmia.reporting.page.leaderboard import Cell, Row, without_empty_column
 from robustmia.reporting.tables import rows_of
 
 NOTE = (
-    "Percent; in small print 95 % confidence intervals over records. Accuracy and by class: the threshold, or one for each class, is chosen on one half of the records and applied to the other half; correctness needs none. "
+    "Percent; in small print 95 % confidence intervals over records. Accuracy and by class: the threshold, or one for each class, is chosen on one half of the records and applied to the other half; correctness needs none. The strongest attack, above, may have a lower accuracy than one in the table: it is chosen without the records that it is measured on. "
     "Oracle: the rule of Song et al. (2019), which chooses the threshold on the evaluated records themselves, so that scores without information have more than 50 % (chance). "
     "True positive rates (TPR) at a low false positive rate (FPR) are empty where the non-members are too few. Attacks with shadow models (LiRA, RMIA, privacy risk score, joint) need models "
     "trained like this one, and are not part of an audit. Press a heading to sort."
