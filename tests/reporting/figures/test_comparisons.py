@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 
 from figure_helpers import FIRST, MANY, SECOND, THIRD, conclusions_of, labelled_lines, legend_of
 from reporting_helpers import over_seeds, robustness_and_membership
-from robustmia.reporting.figures.style import GREY, PAPER
+from robustmia.reporting.figures.style import PAPER
 from robustmia.reporting.tables import leakage_and_gap
 
 HOLLOW = to_rgba(PAPER)
@@ -195,7 +195,7 @@ def roc_table(runs: dict[str, str], strategies=("I_B", "I_A"), nonmembers: int =
     )
 
 
-def test_roc_has_a_row_for_each_defense_with_natural_training_in_grey(draw):
+def test_roc_has_a_row_for_each_defense_with_natural_training_in_its_colour(draw):
     runs = {"plain": "natural", "my_pgd": "pgd", "other": "trades"}
     figure = draw("roc", list(runs), roc_table(runs))
     assert len(figure.axes) == 4
@@ -207,7 +207,7 @@ def test_roc_has_a_row_for_each_defense_with_natural_training_in_grey(draw):
         row, place = divmod(number, 2)
         chance, natural, run = axis.lines
         assert list(chance.get_ydata()) == [1, 1]
-        assert natural.get_color() == GREY
+        assert to_rgba(natural.get_color()) == FIRST
         assert to_rgba(run.get_color()) == (SECOND, THIRD)[row]
         np.testing.assert_allclose(natural.get_ydata(), 2 + 10 * place)
         np.testing.assert_allclose(run.get_ydata(), 3 + row + 10 * place)

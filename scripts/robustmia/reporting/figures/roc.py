@@ -26,7 +26,7 @@ class ROC(Figure):
     height: Inches = 6.6
 
     def draw(self, data: FigureData) -> Drawing:
-        """True over false positive rate of each strategy (across) on each run (down), with that of natural training in grey."""
+        """True over false positive rate of each strategy (across) on each run (down), with that of natural training."""
         import seaborn as sns
         from matplotlib.lines import Line2D
         from matplotlib.patches import Patch
@@ -44,7 +44,7 @@ class ROC(Figure):
             axis, curves = axes[row, column], table[table.strategy == strategy]
             axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
             if natural not in (None, run):
-                _curve(axis, curves[curves.run == natural], GREY, spaced(natural))
+                _curve(axis, curves[curves.run == natural], colors[natural], spaced(natural))
             _curve(axis, curves[curves.run == run], colors[run], spaced(run))
             axis.set_ylim(0, 1.1 * table.ratio.max())
             log_ticks(axis, start, 100, count=3)
@@ -55,7 +55,7 @@ class ROC(Figure):
         drawing.supylabel("true positive rate / false positive rate", fontsize=self.font_size)
         handles: list[Artist] = [Line2D([], [], color=GREY, linewidth=0.8, linestyle=":", label="chance")]
         if natural is not None and natural not in runs:
-            handles.insert(0, Line2D([], [], color=GREY, label=spaced(natural)))
+            handles.insert(0, Line2D([], [], color=colors[natural], label=spaced(natural)))
         if data.table.seed.nunique() > 1:
             handles.append(Patch(facecolor=GREY, alpha=0.15, label="range over seeds"))
         drawing.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False)

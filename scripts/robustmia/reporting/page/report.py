@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 QUESTION = "Does training a classifier to resist adversarial examples make it reveal who was in its training set, and how much?"
 INTRODUCTION = (
-    "Membership inference against models that were trained naturally and with robust training methods, from clean inputs (I_B), adversarial inputs (I_A) and the verified worst case (I_V), after Song, Shokri and Mittal (CCS 2019). "
+    "Membership inference against models that were trained naturally and with robust training methods, from clean inputs (I_B), adversarial inputs (I_A) and, where bounds were computed, the verified worst case (I_V), after Song, Shokri and Mittal (CCS 2019). "
     "Accuracies of attacks are balanced: 50 % is chance."
 )
 LEADERBOARD_NOTE = (
