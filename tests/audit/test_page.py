@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from robustmia.audit.results import audit_tables
 from robustmia.audit.signal_files import AuditedSignals
 from robustmia.audit.words import audit_subject, most_telling, single_records_in_words, strongest_in_words
 from robustmia.config.registry import COLUMNS, STRATEGIES
+from robustmia.data.records import Records
 from robustmia.files.signals import SignalLogits
 from robustmia.inference.attacks.base import load_attacks
 from robustmia.inference.evaluate import load_columns
@@ -107,6 +109,16 @@ def test_warnings_come_first_and_notes_last():
     assert "&lt;b&gt;odd" in page
     for words in ("<dd>w.pth</dd>", "<dd>150</dd>", "<dd>abc</dd>", "100.0 % of members, "):
         assert words in page
+
+
+def test_the_size_of_the_images_is_said():
+    audit = found(gap=1.0)
+    assert "pixels" not in audit_page(audit, [])
+    images = np.zeros((sum(SIDES), 1, 6, 4), np.uint8)
+    records = Records(images, np.zeros(sum(SIDES), np.int64), tuple(map(str, range(5))))
+    labels = audit.by_record.assign(label=0)
+    page = audit_page(replace(audit, records=records, by_record=labels), [])
+    assert "<dd>6 x 4 pixels and 1 channel</dd>" in page
 
 
 def test_every_attack_has_one_row_with_the_accuracy_of_each_rule():

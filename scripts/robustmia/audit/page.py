@@ -116,7 +116,8 @@ def audit_page(audit: Audit, drawings: list[Drawing]) -> str:
         ]
         + [drawing.pdf for drawing in drawings],
     )
-    made = audit.subject | {"members": str(counts.members), "non-members": str(counts.nonmembers)}
+    images = {} if audit.records is None else {"images": audit.records.size_in_words()}
+    made = audit.subject | images | {"members": str(counts.members), "non-members": str(counts.nonmembers)}
     return render_page(
         f"robustmia: audit of {audit.name}",
         QUESTION,

@@ -31,13 +31,16 @@ class Records:
         channels, height, width = self.images.shape[1:]
         return channels, height, width
 
+    def size_in_words(self) -> str:
+        """Pixels and channels of an image."""
+        channels, height, width = self.image_shape
+        return f"{height} x {width} pixels and {channels} channel{'s' if channels > 1 else ''}"
+
     def in_words(self) -> str:
         """How many there are, of which size, and how many of each class."""
-        channels, height, width = self.image_shape
         counts = np.bincount(self.labels, minlength=len(self.class_names))
         of_classes = ", ".join(f"{name} ({count})" for name, count in zip(self.class_names, counts, strict=True))
-        pixels = f"{height} x {width} pixels and {channels} channel{'s' if channels > 1 else ''}"
-        return f"{len(self.labels)} images of {pixels}, {len(self.class_names)} classes: {of_classes}"
+        return f"{len(self.labels)} images of {self.size_in_words()}, {len(self.class_names)} classes: {of_classes}"
 
     def save(self, path: str | Path) -> None:
         """Write one `.npz`, not compressed, since every job reads it."""
