@@ -1,4 +1,4 @@
-"""What the site does with its Markdown beyond what a forge does: equations, and titles of blocks of code."""
+"""What the site does with its Markdown beyond what GitHub does: equations, and titles of blocks of code."""
 
 from __future__ import annotations
 

@@ -39,9 +39,10 @@ checks that the two agree. Editors that know JSON schemas complete and check key
 - A data set, a run or a signal set to `null` is left out. So is a setting of another member of a named group, which an overlay
   would otherwise inherit: `optimizer: {name: adam, momentum: null}`.
 - A run inherits `architecture` and `training` of its data set, key by key. A group whose `name` differs replaces the other whole.
-- `norm` and `epsilon` of methods, of the monitor and of signals are inherited from the data set's `threat_model` where they are
-  not given.
+- `norm` and `epsilon` of methods, of the monitor, of early stopping and of signals are inherited from the data set's `threat_model`
+  where they are not given.
 - An unknown key, a wrong type or a value out of range is one line that names the key, before any job starts.
+- `~` and environment variables in paths are expanded: `data_dir: $SCRATCH/data`.
 - Pixels are in [0, 1] wherever a radius, a step or a mean is given.
 - The device is not a setting: a GPU is used where there is one; `CUDA_VISIBLE_DEVICES=` (empty) hides it.
 """

@@ -113,7 +113,7 @@ class ResourceSettings(Settings):
     )
     train_batched: bool = Field(
         False,
-        description="train the shadow models of one job at once, by every method but duality: faster for small networks and on GPUs",
+        description="train the shadow models of one job at once where the method and the training allow it (docs/inference.md): faster for small networks and on GPUs",
     )
 
 

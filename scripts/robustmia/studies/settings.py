@@ -67,7 +67,7 @@ class Varied(Study):
     )
     zip: bool = Field(False, description="of two lists or more, the first values are a point, the second ones, ...")
     points: dict[str, Changes] = Field({}, description="points by name, each with its changes, in place of `vary`")
-    max_points: PositiveInt = Field(50, description="more are taken for a mistake")
+    max_points: PositiveInt = Field(50, description="more are refused")
 
     @field_validator("points")
     @classmethod
