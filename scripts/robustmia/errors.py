@@ -7,6 +7,9 @@ import unicodedata
 CONTROL_CATEGORIES = ("Cc", "Cf", "Zl", "Zp", "Cs")
 """Unicode's categories of control and format characters, of line and paragraph separators, and of lone surrogates."""
 
+OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
+"""What torch says of the processor's and of a GPU's memory."""
+
 
 class UserError(Exception):
     """A mistake in a setting, a file or the environment.
@@ -27,6 +30,11 @@ class DamagedError(UserError):
     def __init__(self, path: object, reason: str):
         super().__init__(f"{path}: damaged ({reason})")
         self.path = str(path)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it is Python's, or torch's for the processor or a GPU, which are `RuntimeError`s there."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def first_line(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from robustmia.errors import UserError
 from robustmia.files.signals import VerifiedBounds
 from robustmia.models.networks.base import build_network
 from robustmia.models.networks.small_cnn import SmallCNN
+from robustmia.signals.target_model import TargetModel
 
 DIGITS = Digits(name="digits").load(Path("nowhere"))
 
@@ -176,6 +177,18 @@ def test_a_model_that_makes_no_logits_is_named(tmp_path, monkeypatch, answer):
     assert "\n" not in str(caught.value)
 
 
+def test_a_model_that_is_too_large_for_the_memory_is_not_taken_for_a_wrong_one(tmp_path, monkeypatch):
+    def too_large(*given):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(TargetModel, "of_records", too_large)
+    settings = checkpoint(tmp_path)
+    network = build_network(SmallCNN(**SMALL), DIGITS.image_shape, 10, seed=0)
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    with pytest.raises(torch.OutOfMemoryError):
+        checkpoint_signals(settings, DIGITS, threads=1)
+
+
 def test_images_that_the_model_does_not_take_are_named(tmp_path):
     network = build_network(SmallCNN(**SMALL), (1, 12, 12), 10, seed=0)
     save_file(network.state_dict(), tmp_path / "other.safetensors")
@@ -191,6 +204,7 @@ from torch import nn
 
 from robustmia.models.networks.base import build_network
 from robustmia.models.networks.small_cnn import SmallCNN
+from robustmia.signals.target_model import TargetModel
 
 
 def plain():

@@ -171,6 +171,16 @@ def test_a_layer_that_is_not_known_is_named(model, named):
         read_graph(model.eval(), torch.rand(2, *IMAGE))
 
 
+class TooLarge(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+
+def test_a_network_that_is_too_large_for_the_memory_is_not_said_to_have_no_graph():
+    with pytest.raises(torch.OutOfMemoryError):
+        read_graph(TooLarge().eval(), torch.rand(2, *IMAGE))
+
+
 # ---------------------------------------------------------------- spellings
 
 

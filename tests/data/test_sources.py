@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from helpers import put_fashion_mnist, refused, shared
+from robustmia.data import torchvision_set
 from robustmia.data.cifar10 import CIFAR10
 from robustmia.data.fashion_mnist import FashionMNIST
 from robustmia.data.split import draw_split
@@ -50,6 +53,25 @@ def test_cifar10_is_read_by_set_colour_row_and_column(tmp_path, monkeypatch):
     assert records.labels.tolist() == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9, 5, 9]
     assert records.in_training_set.tolist() == [True] * 10 + [False] * 2
     assert records.class_names == tuple(names)
+
+
+def test_two_jobs_do_not_download_into_one_folder_at_once(tmp_path):
+    at_work, most = 0, 0
+
+    class Slow:
+        data, targets, classes = np.zeros((2, 4, 4), np.uint8), [0, 1], ("a", "b")
+
+        def __init__(self, root, train, download):
+            nonlocal at_work, most
+            at_work += 1
+            most = max(most, at_work)
+            time.sleep(0.05)
+            at_work -= 1
+
+    with ThreadPoolExecutor(3) as pool:
+        loaded = pool.map(lambda _: torchvision_set.load_both_sets(Slow, tmp_path / "new", "slow"), range(3))
+        assert [len(records.labels) for records in loaded] == [4, 4, 4]
+    assert most == 1
 
 
 def test_fashion_mnist_from_local_files(tmp_path):

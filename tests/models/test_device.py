@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from robustmia.models.device import derive_seed
+import torch
+
+from robustmia.models.device import derive_seed, pick_device
+
+
+def test_float32_is_not_rounded_on_a_gpu(monkeypatch):
+    """TF32, which torch allows convolutions on a GPU, errs by more than a bound may."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    pick_device()
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_each_purpose_has_a_seed_of_its_own():

@@ -158,15 +158,6 @@ def test_bounds_that_overflow_verify_nothing_and_stay_numbers(target):
     assert (signal.members.argmax(axis=1) != labels).all()
 
 
-def test_signals_are_computed_in_whole_float32(tmp_path, monkeypatch):
-    """TF32, which torch allows convolutions on a GPU, errs by more than a bound may."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    network = build_network(NETWORK, RECORDS.image_shape, 10, seed=5)
-    save_weights(network.state_dict(), tmp_path / "model.safetensors")
-    TargetModel.load(SPEC, tmp_path / "model.safetensors", RECORDS, SPLIT, torch.device("cpu"))
-    assert not torch.backends.cudnn.allow_tf32
-
-
 def test_the_verified_signal_bounds_the_attacked_one(target):
     verified = target.logits(Verified(name="verified", epsilon=0.05))
     attacked = target.logits(Adversarial(name="adversarial", epsilon=0.05))

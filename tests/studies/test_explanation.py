@@ -53,6 +53,13 @@ def test_every_run_and_point_is_a_row_once():
     assert rows["verified gap"].isna().all()
 
 
+def test_leakage_that_is_the_same_everywhere_goes_with_nothing():
+    equal = {
+        study: rows.assign(mean=rows["mean"].where(rows.quantity != STRONGEST, 0.5)) for study, rows in SWEEPS.items()
+    }
+    assert correlations(joined(equal)).empty
+
+
 def test_what_goes_with_leakage_is_found_with_its_line():
     found = correlations(joined(SWEEPS)).set_index("quantity")
     assert "verified gap" not in found.index

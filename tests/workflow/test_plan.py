@@ -113,6 +113,17 @@ def test_a_plan_of_real_steps_is_printed_with_its_machine(tmp_path):
     assert re.search(r"About \d+\.\d (core|GPU) minutes from nothing", words)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"), [(None, "cannot be read"), ("a: [1", "not YAML"), ("- a", "no keys and values")]
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text, named):
+    path = tmp_path / "mine.yaml"
+    if text is not None:
+        path.write_text(text)
+    with refused(str(path), named):
+        plan.plan([str(path)])
+
+
 def test_a_data_set_whose_files_are_missing_is_named():
     with refused("CroppedYale.zip"):
         plan.plan([str(ROOT / "configs" / "paper" / "yale_small.yaml")])

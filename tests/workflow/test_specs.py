@@ -218,6 +218,12 @@ def test_more_shadow_models_change_no_spec_where_members_are_half_of_the_records
         assert (eight | {"shadow_models": 12} == twelve) == (not kept)
 
 
+def test_shadow_models_draw_no_figure_again_but_through_its_table():
+    without, eight = (specs_of(read_config(default() | {"shadow_models": models})) for models in (0, 8))
+    for figure in ("training_curves", "attack_auc"):
+        assert without.figure("digits", figure) == eight.figure("digits", figure)
+
+
 @pytest.mark.parametrize("monitored", ["data set", "one run", "nothing"])
 def test_training_curves_are_drawn_only_where_a_training_has_a_monitor(monitored):
     raw = default()

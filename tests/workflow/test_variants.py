@@ -184,6 +184,16 @@ def test_shadow_models_of_other_records_are_others_of_the_same_targets():
     assert [files["split"] for files in kinds[0]["files"]] == [files["split"] for files in kinds[1]["files"]]
 
 
+def test_the_search_for_the_boundary_is_decided_by_the_ball_of_the_adversarial_signal_alone():
+    def found(adversarial: dict[str, Any]) -> dict:
+        study = {"kind": "outputs", "runs": ["pgd"], "change": adversarial}
+        return StudyJobs(targets_with(a=study)).boundary("a", "pgd", "0")
+
+    assert found({"signals.adversarial.steps": 20}) == found({"signals.adversarial.steps": 40})
+    assert found({"signals.adversarial.epsilon": 0.1})["search"]["farthest"] == pytest.approx(0.3)
+    assert found({"signals.adversarial.epsilon": 0.2})["search"]["farthest"] == pytest.approx(0.6)
+
+
 def test_the_spec_of_a_sweep_names_the_history_of_private_trainings():
     points = {"none": {}, "private": {"training.privacy": {"noise_multiplier": 2.0, "delta": 1e-5}}}
     targets = targets_with(a={"points": points, "runs": ["natural", "pgd"], "seeds": [4, 2]})

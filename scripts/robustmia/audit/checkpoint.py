@@ -19,7 +19,7 @@ from robustmia.audit.split import audited_split
 from robustmia.audit.state_dicts import fit_weights
 from robustmia.data.records import Records
 from robustmia.data.split import duplicates, duplicates_in_words
-from robustmia.errors import UserError, first_line
+from robustmia.errors import UserError, first_line, is_out_of_memory
 from robustmia.files.signals import SignalLogits
 from robustmia.models.device import pick_device
 from robustmia.models.networks.base import build_network
@@ -179,6 +179,8 @@ def _clean_logits(target: TargetModel, signal: Signal, classes: int) -> SignalLo
     try:
         logits = target.logits(signal)
     except (RuntimeError, TypeError, AttributeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise UserError(f"model: does not make logits of these images ({first_line(error)})") from error
     for side in (logits.members, logits.nonmembers):
         if side.ndim != 2 or side.shape[1] < classes or not np.isfinite(side).all():

@@ -17,7 +17,7 @@ from torch.nn import functional
 from robustmia.bounds.activations import LeakyReLU, MaxPool, Nonlinear, sigmoid, tanh
 from robustmia.bounds.graph import Graph, Node
 from robustmia.bounds.layers import Affine, Concatenation, Convolution, Fixed, Joint, Linear, Reshape, Scale, Sum
-from robustmia.errors import UserError, first_line
+from robustmia.errors import UserError, first_line, is_out_of_memory
 from robustmia.models.networks.layers import Normalize
 
 _GRAPHS: WeakKeyDictionary[nn.Module, dict[torch.Size, Graph]] = WeakKeyDictionary()
@@ -93,6 +93,8 @@ class _Reader:
             twin = copy.deepcopy(self.traced).eval()  # so that nothing of the network's own changes
             two, three = (_Values(twin, images.new_zeros(count, *images.shape[1:])).found for count in (2, 3))
         except Exception as error:  # whatever the network's own code raises
+            if is_out_of_memory(error):
+                raise
             raise UserError(f"the network cannot be read as a graph of layers ({first_line(error)})") from error
         steps = zip(self.traced.graph.nodes, twin.graph.nodes, strict=True)
         self.found = {step: (two[same], three[same]) for step, same in steps}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from torchvision.datasets import VisionDataset
 
 from robustmia.data.records import Records
@@ -25,7 +28,8 @@ def load_both_sets(dataset: type[VisionDataset], data_dir: Path, folder: str) ->
         UserError: no network, a wrong checksum, a damaged file, or a `data_dir` that cannot be written.
     """
     try:
-        train, test = (dataset(data_dir, train=train, download=True) for train in (True, False))
+        with _one_at_a_time(data_dir):
+            train, test = (dataset(data_dir, train=train, download=True) for train in (True, False))
     except Exception as error:  # urllib, tarfile, gzip, pickle and struct each have their own kinds
         raise UserError(
             f"{data_dir / folder}: {dataset.__name__} is neither whole there nor to be downloaded ({first_line(error)}); "
@@ -39,6 +43,13 @@ def load_both_sets(dataset: type[VisionDataset], data_dir: Path, folder: str) ->
         [f"{name}/{index}" for name, part in (("train", train), ("test", test)) for index in range(len(part.data))]
     )
     return Records(np.ascontiguousarray(channels_first), labels, tuple(train.classes), in_training_set, names)
+
+
+def _one_at_a_time(data_dir: Path) -> AbstractContextManager:
+    """Keeps two jobs from downloading into one folder at once; where nothing can be written, nothing is downloaded either."""
+    with suppress(OSError):
+        data_dir.mkdir(parents=True, exist_ok=True)
+    return FileLock(data_dir / ".download.lock") if os.access(data_dir, os.W_OK) else nullcontext()
 
 
 def check_content(records: Records, sha256: str, folder: Path) -> None:

@@ -17,10 +17,12 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def pick_device(threads: int | None = None) -> torch.device:
-    """The first GPU that `CUDA_VISIBLE_DEVICES` shows, or else the CPU with this many threads."""
+    """The first GPU that `CUDA_VISIBLE_DEVICES` shows, or else the CPU with this many threads; float32 is float32 there."""
     if threads is not None:
         torch.set_num_threads(threads)
     keep_freed_memory()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -35,12 +37,6 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, -1)
-
-
-def use_full_float32() -> None:
-    """Keep convolutions on a GPU from rounding to TF32, whose error of about 1e-4 of a logit is more than a bound may be off."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:

@@ -15,7 +15,7 @@ from robustmia.data.split import Split
 from robustmia.errors import DamagedError, first_line
 from robustmia.files.signals import Examples, SignalLogits
 from robustmia.files.weights import load_weights
-from robustmia.models.device import generator_for, pick_device, to_device, to_pixels, use_full_float32
+from robustmia.models.device import generator_for, pick_device, to_device, to_pixels
 from robustmia.models.engine import Engine
 from robustmia.models.networks.base import build_network
 from robustmia.progress import report_progress
@@ -52,7 +52,6 @@ class TargetModel:
         own_verifier: str | None = None,
         engine: Engine | None = None,
     ):
-        use_full_float32()
         self.model = (engine or Engine()).place(model, device, records.image_shape).eval()
         self.records, self.split, self.device, self.seed = records, split, device, seed
         self.own_verifier = own_verifier

@@ -39,7 +39,7 @@ def correlations(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for quantity in EXPLAINING:
         part = rows.dropna(subset=[quantity, "leak"])
-        if len(part) < 5 or part[quantity].nunique() < 2:
+        if len(part) < 5 or part[[quantity, "leak"]].nunique().min() < 2:
             continue
         low, high = _interval(part, quantity)
         line = theilslopes(part.leak, part[quantity])

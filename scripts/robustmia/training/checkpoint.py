@@ -102,9 +102,10 @@ class Checkpoint:
         return [found[epochs] for epochs in sorted(found, reverse=True) if not own or epochs < own]
 
     def _read(self, path: Path, device: torch.device) -> dict | None:
-        if not path.exists():
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
             return None
-        content = path.read_bytes()
         if hashlib.sha256(content[DIGEST_BYTES:]).digest() != content[:DIGEST_BYTES]:
             logger.warning("%s: damaged checkpoint (its digest is wrong), removed", path)
             path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -50,24 +51,26 @@ def train_many(
     Raises:
         UserError: a loss is not finite, or SIGTERM or SIGINT asked for the end.
     """
-    trainers = {
-        model: Trainer.of_spec(
-            spec,
-            records,
-            splits[model],
-            checkpoint.with_name(f"{checkpoint.stem}-{model}.pt"),
-            device,
-            f"{name}{model}",
-        )
-        for model, spec in specs.items()
-    }
-    numbers, trained = list(specs), {}
-    for models in [numbers] if together and trainers[numbers[0]].can_join else [[model] for model in numbers]:
-        training = trainers[models[0]]
-        if len(models) > 1:
-            training = ensemble_trainer([trainers[model] for model in models], f"{name}{models[0]}-{models[-1]}")
+
+    def trainer(model: int) -> Trainer:
+        state = checkpoint.with_name(f"{checkpoint.stem}-{model}.pt")
+        return Trainer.of_spec(specs[model], records, splits[model], state, device, f"{name}{model}")
+
+    models = list(specs)
+    first, others = trainer(models[0]), map(trainer, models[1:])  # each is made when the one before is done
+    if together and first.can_join and len(models) > 1:
+        return _trained_together(dict(zip(models, [first, *others], strict=True)), f"{name}{models[0]}-{models[-1]}")
+    trained = {}
+    for model, training in zip(models, chain([first], others), strict=True):
         network, history = training.run()
-        for number, model in enumerate(models):
-            weights = network.state_of(number) if isinstance(network, Ensemble) else network.state_dict()
-            trained[model] = Trained(weights, history, trainers[model].checkpoint)
+        trained[model] = Trained(network.state_dict(), history, training.checkpoint)
     return trained
+
+
+def _trained_together(trainers: dict[int, Trainer], name: str) -> dict[int, Trained]:
+    ensemble, history = ensemble_trainer(list(trainers.values()), name).run()
+    assert isinstance(ensemble, Ensemble)
+    return {
+        model: Trained(ensemble.state_of(number), history, training.checkpoint)
+        for number, (model, training) in enumerate(trainers.items())
+    }

@@ -36,7 +36,7 @@ class Monitor:
     def evaluate(self, model: nn.Module, epoch: int, epochs: int) -> dict[str, float | None]:
         """Accuracies after an epoch (counted from 0), of every few epochs and the last one; empty in between."""
         row: dict[str, float | None] = dict.fromkeys(COLUMNS)
-        if (epoch + 1) % self.settings.every and epoch + 1 < epochs:
+        if not _is_due(epoch, epochs, self.settings.every):
             return row
         for side, (images, labels) in self.sides.items():
             found = _accuracies(model, images, labels, self.settings)
@@ -68,13 +68,18 @@ class EarlyStopping:
 
     def better(self, model: nn.Module, epoch: int, epochs: int, best: dict) -> dict:
         """The best so far, after an epoch (counted from 0) of so many."""
-        if (epoch + 1) % self.settings.every and epoch + 1 < epochs:
+        if not _is_due(epoch, epochs, self.settings.every):
             return best
         accuracy = _accuracies(model, self.images, self.labels, self.settings)["adversarial"]
         if best and accuracy <= best["accuracy"]:
             return best
         weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
         return {"epoch": epoch + 1, "accuracy": accuracy, "weights": weights}
+
+
+def _is_due(epoch: int, epochs: int, every: int) -> bool:
+    """Whether an epoch (counted from 0) of so many is one of every few, or the last."""
+    return (epoch + 1) % every == 0 or epoch + 1 == epochs
 
 
 def _accuracies(model: nn.Module, images: Tensor, labels: Tensor, attack: PerturbationSettings) -> dict[str, float]:

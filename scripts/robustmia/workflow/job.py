@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from robustmia.errors import DamagedError, UserError, escape_control_characters, first_line
+from robustmia.errors import DamagedError, UserError, escape_control_characters, first_line, is_out_of_memory
 from robustmia.files.atomic import write_text
 from robustmia.workflow.gpu_lock import one_gpu
 from robustmia.workflow.logs import job_log
@@ -31,9 +31,6 @@ LIBRARIES = (
     *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "pillow", "safetensors"),
     *("matplotlib", "seaborn"),
 )
-
-OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory")
-"""What torch says of the processor's and of a GPU's memory."""
 
 LESS_OF_MODELS = "lower batch_size, the network's width or the images' size"
 LESS_OF_TABLES = "lower shadow_models, or the numbers of members and non-members"
@@ -77,7 +74,7 @@ def job(snakemake: Any) -> Iterator[None]:
         except KeyboardInterrupt:
             _fail("interrupted")
         except Exception as error:
-            if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+            if is_out_of_memory(error):
                 less = LESS_OF_MODELS if "torch" in sys.modules else LESS_OF_TABLES
                 _fail(f"not enough memory ({first_line(error)}); {less}, or give the job more")
             logger.exception("%s: %s (%s)", type(error).__name__, first_line(error), _place(error))

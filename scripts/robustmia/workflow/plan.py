@@ -20,6 +20,7 @@ import torch
 import yaml
 from snakemake.utils import update_config
 
+from robustmia.config.files import check_files
 from robustmia.config.reading import read_config
 from robustmia.config.schema import Config
 from robustmia.config.studies import read_points
@@ -161,9 +162,13 @@ def plan(files: Sequence[str]) -> str:
     Raises:
         UserError: the configuration is not valid, or files of a data set are missing.
     """
+    check_files(files)
     raw = yaml.safe_load(DEFAULTS.read_text(encoding="utf-8"))
     for file in files:
-        update_config(raw, yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {})
+        overlay = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
+        if not isinstance(overlay, dict):
+            raise UserError(f"config: {file}: no keys and values; write `key: value` in each line")
+        update_config(raw, overlay)
     config = read_config(raw)
     variants, device = Variants(config, read_points(raw, config)), pick_device(threads=1)
     check_sources(variants, Paths(str(config.results_dir)), config.data_dir)

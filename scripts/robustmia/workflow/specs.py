@@ -107,7 +107,6 @@ class Specs:
             "figure": chosen(settings),
             "runs": self.targets.runs(dataset),
             "quotes": self.quotes(dataset, *settings.quotes),
-            "shadow_models": self.config.shadow_models,
         }
 
     # ------------------------------------------------------------ audits

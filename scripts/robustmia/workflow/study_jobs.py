@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from robustmia.config.registry import STRATEGIES
+from robustmia.settings import PerturbationSettings
 from robustmia.studies.settings import OF_OUTPUTS, TRANSFERRED, Outputs, Sensitivity, Varied
 from robustmia.workflow.code_digest import code_digest, digest
 from robustmia.workflow.paths import filled
@@ -161,10 +162,10 @@ class StudyJobs:
         """The network, and how far and how finely is searched."""
         settings, variant = self.config.studies[study], self._run(study, run)
         assert isinstance(settings, Outputs)
-        adversarial = variant.signal_settings(["adversarial"])
-        ball = adversarial["signals"]["adversarial"]["settings"]
-        search = {"radii": settings.radii, "steps": settings.steps, "farthest": settings.farthest * ball["epsilon"]}
-        return {**adversarial, "seed": int(seed), "search": search | {"norm": ball["norm"]}}
+        ball = variant.settings.signals["adversarial"]
+        assert isinstance(ball, PerturbationSettings)
+        search = {"radii": settings.radii, "steps": settings.steps, "farthest": settings.farthest * ball.epsilon}
+        return {**variant.network(), "seed": int(seed), "search": search | {"norm": ball.norm}}
 
     # ------------------------------------------------------------ sensitivity
 

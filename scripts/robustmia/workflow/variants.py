@@ -92,8 +92,7 @@ class Variant:
         return {
             **self.fetch(),
             **self.split(),
-            "architecture": self._architecture(),
-            "engine": self._engine(),
+            **self.network(),
             "method": chosen(self.method),
             "training": training | {"monitor": None} if self.is_of_study else training,
         }
@@ -106,7 +105,7 @@ class Variant:
     def signal_settings(self, names: Iterable[str]) -> Content:
         """Of a job of some signals."""
         signals = {name: chosen(self.settings.signals[name]) for name in names}
-        content = {"architecture": self._architecture(), "engine": self._engine(), "signals": signals}
+        content = {**self.network(), "signals": signals}
         own_verifier = self.method.verifier
         return content | {"own_verifier": own_verifier} if own_verifier and "verified" in signals else content
 
@@ -132,11 +131,10 @@ class Variant:
             **inference(self.settings.attacks),
         }
 
-    def _architecture(self) -> Content:
-        return chosen(self.settings.runs[self.run].architecture or self.settings.architecture)
-
-    def _engine(self) -> Content:
-        return self.settings.engine.model_dump(mode="json")
+    def network(self) -> Content:
+        """What the run trains, and how it is run."""
+        architecture = self.settings.runs[self.run].architecture or self.settings.architecture
+        return {"architecture": chosen(architecture), "engine": self.settings.engine.model_dump(mode="json")}
 
     def deciding(self, stage: str) -> list[Content]:
         """What decides the results of a stage, with all stages before it."""

@@ -155,7 +155,7 @@ def test_a_table_page_comes_back_as_its_table_and_its_words(tmp_path):
 
 def test_a_caption_is_filled_in_and_becomes_html():
     template = "On **{{ snakemake.wildcards.dataset }}**, {{ snakemake.params.spec.quotes.adversarial }}.\n\nSeeds: {{ snakemake.config.seeds | join(', ') }}."
-    html = caption(template, {"dataset": "d"}, {"spec": {"quotes": {"adversarial": "PGD"}}}, [0, 1])
+    html = caption(template, {"dataset": "d"}, {"spec": {"quotes": {"adversarial": "PGD"}}}, {"seeds": [0, 1]})
     assert "<strong>d</strong>, PGD." in html
     assert html.count("<p>") == 2
     assert "Seeds: 0, 1." in html
@@ -166,8 +166,9 @@ def test_every_caption_of_a_figure_is_filled_in_without_a_verified_signal(name):
     kind = resolve_name(FIGURES[name])
     spec = {"quotes": {"adversarial": "PGD of 3 steps"} if "adversarial" in kind.quotes else {}, "runs": ["natural"]}
     template = (ROOT / "report" / f"{name}.rst").read_text()
-    html = caption(template, {"dataset": "digits"}, {"spec": spec | {"shadow_models": 0}}, [0])
+    html = caption(template, {"dataset": "digits"}, {"spec": spec}, {"seeds": [0], "shadow_models": 8})
     assert "digits" in html
+    assert ("Shadow models for each run and seed: 8" in html) == (name == "attack_auc")
     assert ("PGD of 3 steps" in html) == ("adversarial" in kind.quotes)
     assert "Undefined" not in html
     assert "None" not in html

@@ -46,7 +46,7 @@ class TrainingCurves(Figure):
             for column, (kind, line, label) in LINES.items():
                 _curve(axis, rows[["epoch", column]].dropna(), color=colors[kind], linestyle=line, label=label)
             if rows.member_clean.isna().all():
-                axis.text(0.5, 0.5, "no monitor", transform=axis.transAxes, ha="center", va="center", color=GREY)
+                axis.text(0.5, 0.5, "not evaluated", transform=axis.transAxes, ha="center", va="center", color=GREY)
             axis.set(xlim=(0, table.epoch.max() + 1), ylim=(-2, 102), yticks=(0, 50, 100))
         drawing.supxlabel("epoch", fontsize=self.font_size)
         drawing.supylabel("accuracy (%)", fontsize=self.font_size)

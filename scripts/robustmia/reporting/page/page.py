@@ -106,16 +106,16 @@ def read_drawing(name: str, title: str, svg: str | Path, pdf: str, caption: str)
     return Drawing(name, title, inline(text, name, title), caption, pdf)
 
 
-def caption(template: str, wildcards: dict[str, str], params: dict[str, Any], seeds: list[int]) -> str:
+def caption(template: str, wildcards: dict[str, str], params: dict[str, Any], config: dict[str, Any]) -> str:
     """A caption in reStructuredText, as Snakemake fills it in for its own report, as HTML; what a caption asks for may be absent.
 
     Args:
-        template: with `snakemake.wildcards`, `snakemake.params` and `snakemake.config.seeds`.
+        template: with `snakemake.wildcards`, `snakemake.params` and `snakemake.config`.
         wildcards: of the job that draws the figure.
         params: likewise.
-        seeds: of the configuration.
+        config: what captions ask for of the configuration.
     """
-    snakemake = SimpleNamespace(wildcards=wildcards, params=params, config={"seeds": seeds})
+    snakemake = SimpleNamespace(wildcards=wildcards, params=params, config=config)
     text = jinja2.Template(template).render(snakemake=snakemake)
     quiet = {"report_level": 5, "raw_enabled": False, "file_insertion_enabled": False}
     return str(publish_parts(text, writer="html5", settings_overrides=quiet)["body"])

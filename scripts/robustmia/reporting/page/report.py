@@ -45,11 +45,11 @@ def report_page(spec: dict[str, Any], config: dict[str, Any], captions: dict[str
         config: the configuration in force, as it was given.
         captions: templates of the captions of figures, by name.
     """
+    quoted = {key: spec[key] for key in ("seeds", "shadow_models")}
     sections = [
-        _dataset(name, part, config["datasets"][name], captions, spec["seeds"])
-        for name, part in spec["datasets"].items()
+        _dataset(name, part, config["datasets"][name], captions, quoted) for name, part in spec["datasets"].items()
     ]
-    sections += [_study(part, captions, spec["seeds"], first=not place) for place, part in enumerate(spec["studies"])]
+    sections += [_study(part, captions, quoted, first=not place) for place, part in enumerate(spec["studies"])]
     models = [file for part in spec["datasets"].values() for run in part["specs"].values() for file in run["train"]]
     made = {"seeds": ", ".join(map(str, spec["seeds"])), "shadow models": spec["shadow_models"] or "none"}
     return render_page(
@@ -68,13 +68,13 @@ def report_page(spec: dict[str, Any], config: dict[str, Any], captions: dict[str
 
 
 def _dataset(
-    name: str, part: dict[str, Any], settings: dict[str, Any], captions: dict[str, str], seeds: list[int]
+    name: str, part: dict[str, Any], settings: dict[str, Any], captions: dict[str, str], quoted: dict[str, Any]
 ) -> Section:
     robustness, membership, over_seeds, conclusions = (
         read_table(part["csv"][table])
         for table in ("robustness", "membership_inference", "membership_over_seeds", "conclusions")
     )
-    drawings, answer = _drawings(part, captions, seeds), conclusions_text(conclusions)
+    drawings, answer = _drawings(part, captions, quoted), conclusions_text(conclusions)
     runs = {run: given for run, given in settings["runs"].items() if given is not None}
     return Section(
         anchor=f"data-{name}",
@@ -103,10 +103,10 @@ def _without_answer(table: TablePage, answer: list[str]) -> TablePage:
     return TablePage(table.table, [paragraph for paragraph in table.words if paragraph not in answer])
 
 
-def _study(part: dict[str, Any], captions: dict[str, str], seeds: list[int], first: bool) -> Section:
+def _study(part: dict[str, Any], captions: dict[str, str], quoted: dict[str, Any], first: bool) -> Section:
     ((title, path),) = part["tables"].items()
     table = read_table_page(path)
-    ((_, drawing),) = _drawings(part, captions, seeds)
+    ((_, drawing),) = _drawings(part, captions, quoted)
     return Section(
         anchor=f"study-{part['name'].replace(' ', '-')}",
         name="studies" if first else "",
@@ -118,7 +118,7 @@ def _study(part: dict[str, Any], captions: dict[str, str], seeds: list[int], fir
     )
 
 
-def _drawings(part: dict[str, Any], captions: dict[str, str], seeds: list[int]) -> list[tuple[bool, Drawing]]:
+def _drawings(part: dict[str, Any], captions: dict[str, str], quoted: dict[str, Any]) -> list[tuple[bool, Drawing]]:
     """The figures, and whether each is that which shows the answer."""
     return [
         (
@@ -132,7 +132,7 @@ def _drawings(part: dict[str, Any], captions: dict[str, str], seeds: list[int]) 
                     captions[figure["caption"]["template"]],
                     figure["caption"]["wildcards"],
                     figure["caption"]["params"],
-                    seeds,
+                    quoted,
                 ),
             ),
         )
