@@ -5,8 +5,8 @@ EXPLANATION = filled(paths.explanation, name="explanation.{form}")
 
 rule sweep:
     input:
-        results=lambda wildcards: study_jobs.results(wildcards.study),
-        histories=lambda wildcards: study_jobs.private_histories(wildcards.study),
+        results=by_wildcards(study_jobs.results),
+        histories=by_wildcards(study_jobs.private_histories),
     output:
         **page_outputs(
             paths.study_page,
@@ -53,9 +53,7 @@ rule sweep_figure:
 rule transfer:
     input:
         unpack(by_wildcards(study_jobs.transfer_inputs)),
-        records=lambda wildcards: study_jobs.of_first_seed(
-            wildcards.study, paths.records
-        )[0],
+        records=by_wildcards(study_jobs.of_data, pattern=paths.records),
     output:
         **page_outputs(
             paths.study_page,
@@ -86,9 +84,9 @@ rule transfer:
 # How far records are from the decision boundary of one target model.
 rule boundary:
     input:
-        records=lambda wildcards: study_jobs.of_run(paths.records, **wildcards),
-        split=lambda wildcards: study_jobs.of_run(paths.split, **wildcards),
-        model=lambda wildcards: study_jobs.of_run(paths.model, **wildcards),
+        records=by_wildcards(study_jobs.of_run, pattern=paths.records),
+        split=by_wildcards(study_jobs.of_run, pattern=paths.split),
+        model=by_wildcards(study_jobs.of_run, pattern=paths.model),
     output:
         paths.boundary,
     log:
@@ -108,9 +106,7 @@ rule boundary:
 rule outputs:
     input:
         unpack(by_wildcards(study_jobs.output_inputs)),
-        records=lambda wildcards: study_jobs.of_first_seed(
-            wildcards.study, paths.records
-        )[0],
+        records=by_wildcards(study_jobs.of_data, pattern=paths.records),
     output:
         **page_outputs(
             paths.study_page, "outputs", "what changed outputs help", **OF_STUDY
@@ -138,9 +134,7 @@ rule outputs:
 # The members that are left out one at a time, and the models that are trained again.
 rule sensitivity_records:
     input:
-        lambda wildcards: study_jobs.of_first_seed(
-            wildcards.study, paths.record_results
-        ),
+        by_wildcards(study_jobs.of_first_seed, pattern=paths.record_results),
     output:
         paths.left_out_records,
     log:
@@ -157,12 +151,8 @@ rule sensitivity_records:
 
 rule retrain:
     input:
-        records=lambda wildcards: study_jobs.of_first_seed(
-            wildcards.study, paths.records
-        )[0],
-        split=lambda wildcards: study_jobs.of_first_seed(wildcards.study, paths.split)[
-            0
-        ],
+        records=by_wildcards(study_jobs.of_data, pattern=paths.records),
+        split=by_wildcards(study_jobs.of_data, pattern=paths.split),
         chosen=paths.left_out_records,
     output:
         paths.retrained,
@@ -186,7 +176,7 @@ rule retrain:
 rule sensitivity:
     input:
         chosen=paths.left_out_records,
-        retrained=lambda wildcards: study_jobs.retrained(wildcards.study),
+        retrained=by_wildcards(study_jobs.retrained),
     output:
         **page_outputs(
             paths.study_page,

@@ -182,7 +182,7 @@ def stand_ins(view: ShadowView) -> list[ShadowView]:
 
 def with_shadows(view: ShadowView, **changes: np.ndarray) -> ShadowView:
     """The view with other `scores`, `in_mask` or `labels` of its shadow models."""
-    own = {"scores": view.shadows.scores, "in_mask": view.shadows.in_mask, "labels": view.labels}
+    own = {"scores": view.shadows.scores, "in_mask": view.shadows.in_mask, "labels": view.shadows.labels}
     return replace(view, shadows=Shadows(**own | changes))
 
 

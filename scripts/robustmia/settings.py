@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any, Literal
@@ -20,6 +21,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -112,6 +114,14 @@ def chosen(settings: Settings) -> dict[str, Any]:
 def instantiate(chosen: dict[str, Any]) -> Any:
     """What `chosen` was made of."""
     return resolve_name(chosen["class"])(**chosen["settings"])
+
+
+def _from_spec(raw: Any, validate: Callable[[Any], Any]) -> Any:
+    return instantiate(raw) if isinstance(raw, dict) and "class" in raw else validate(raw)
+
+
+FROM_SPEC = WrapValidator(_from_spec)
+"""Of settings that are read again from a spec: they take what `chosen` wrote, too."""
 
 
 class ThreatModel(Settings):

@@ -16,7 +16,6 @@ from robustmia.inference.over_seeds import (
     auc_of,
     numbers_of,
     over_seeds_table,
-    shared_keys,
     true_positive_rate_of,
 )
 from robustmia.inference.record_results import RecordResults
@@ -209,7 +208,7 @@ def test_of_one_seed_the_table_has_the_intervals_of_the_model_itself():
 def test_numbers_that_a_seed_lacks_are_left_out():
     both = record_results(0, {"s/a/split": 0.7, "s/b/split": 0.6})
     one = record_results(1, {"s/a/split": 0.7})
-    assert {key[1] for key in shared_keys([both, one])} == {"a"}
+    assert {key[1] for key in numbers_of([both, one], RECORDS)} == {"a"}
     few = record_results(2, {"s/a/split": 0.7}, members=950)  # 50 non-members do not resolve 1 %
     table = table_of([one, few], [])
     assert set(table.quantity) == {"accuracy", "auc"}

@@ -24,44 +24,44 @@ def slow_oracle(members: np.ndarray, nonmembers: np.ndarray) -> float:
 
 def test_a_constant_score_says_nothing():
     members, nonmembers = np.zeros(300), np.zeros(200)
-    assert oracle(of_one_class(members, nonmembers)).accuracy == 0.5
-    assert split(of_one_class(members, nonmembers)).accuracy == 0.5
+    assert oracle(of_one_class(members, nonmembers)).rates.accuracy == 0.5
+    assert split(of_one_class(members, nonmembers)).rates.accuracy == 0.5
 
 
 def test_a_perfect_score_says_everything():
-    assert oracle(of_one_class(np.ones(3), np.zeros(5))).accuracy == 1.0
-    assert split(of_one_class(np.ones(30), np.zeros(50))).accuracy == 1.0
+    assert oracle(of_one_class(np.ones(3), np.zeros(5))).rates.accuracy == 1.0
+    assert split(of_one_class(np.ones(30), np.zeros(50))).rates.accuracy == 1.0
 
 
 def test_the_reverse_sign_finds_nothing():
     members, nonmembers = gaussians(0.5, 500, 300)
-    assert oracle(of_one_class(-members, -nonmembers)).accuracy < 0.52
+    assert oracle(of_one_class(-members, -nonmembers)).rates.accuracy < 0.52
 
 
 def test_two_gaussians_give_the_closed_forms():
     members, nonmembers = gaussians(1.0)
-    assert oracle(of_one_class(members, nonmembers)).accuracy == pytest.approx(norm.cdf(0.5), abs=0.006)
-    assert split(of_one_class(members, nonmembers)).accuracy == pytest.approx(norm.cdf(0.5), abs=0.005)
+    assert oracle(of_one_class(members, nonmembers)).rates.accuracy == pytest.approx(norm.cdf(0.5), abs=0.006)
+    assert split(of_one_class(members, nonmembers)).rates.accuracy == pytest.approx(norm.cdf(0.5), abs=0.005)
 
 
 @pytest.mark.parametrize("distinct", [2, 5, 1000])
 def test_the_oracle_equals_trying_every_threshold(distinct):
     random = np.random.default_rng(distinct)
     members, nonmembers = random.integers(distinct, size=60) + 1.0, random.integers(distinct, size=25) + 0.0
-    assert oracle(of_one_class(members, nonmembers)).accuracy == pytest.approx(
+    assert oracle(of_one_class(members, nonmembers)).rates.accuracy == pytest.approx(
         slow_oracle(members, nonmembers), abs=1e-15
     )
 
 
 def test_duplicated_records_change_no_rate():
     members, nonmembers = gaussians(0.7, 80, 50)
-    assert oracle(of_one_class(np.repeat(members, 3), np.repeat(nonmembers, 3))).accuracy == pytest.approx(
-        oracle(of_one_class(members, nonmembers)).accuracy, abs=1e-15
+    assert oracle(of_one_class(np.repeat(members, 3), np.repeat(nonmembers, 3))).rates.accuracy == pytest.approx(
+        oracle(of_one_class(members, nonmembers)).rates.accuracy, abs=1e-15
     )
 
 
 def test_one_record_on_each_side():
-    assert oracle(of_one_class(np.array([1.0]), np.array([0.0]))).accuracy == 1.0
+    assert oracle(of_one_class(np.array([1.0]), np.array([0.0]))).rates.accuracy == 1.0
     with pytest.raises(ValueError):
         split(of_one_class(np.array([1.0]), np.array([0.0])))
 
@@ -70,8 +70,8 @@ def test_the_split_rule_is_honest_and_the_oracle_is_not():
     """Scores without information, many times over: split averages to one half, oracle to its chance."""
     random = np.random.default_rng(3)
     draws = [(random.normal(size=190), random.normal(size=52)) for _ in range(200)]
-    honest = np.mean([split(of_one_class(*draw)).accuracy for draw in draws])
-    greedy = np.mean([oracle(of_one_class(*draw)).accuracy for draw in draws])
+    honest = np.mean([split(of_one_class(*draw)).rates.accuracy for draw in draws])
+    greedy = np.mean([oracle(of_one_class(*draw)).rates.accuracy for draw in draws])
     assert honest == pytest.approx(0.5, abs=0.005)
     assert greedy == pytest.approx(oracle_chance(190, 52)[0], abs=0.006)
     assert greedy > 0.53
@@ -116,15 +116,17 @@ def test_thresholds_of_each_class_find_what_one_for_all_cannot():
         (RULES["split"], RULES["split_by_class"]),
         (SHADOW_RULES["shadow"], SHADOW_RULES["shadow_by_class"]),
     ):
-        assert one(given, given).accuracy == pytest.approx(0.75, abs=0.02)
-        assert each(given, given).accuracy == pytest.approx(1.0, abs=0.01)
+        assert one(given, given).rates.accuracy == pytest.approx(0.75, abs=0.02)
+        assert each(given, given).rates.accuracy == pytest.approx(1.0, abs=0.01)
 
 
 def test_thresholds_of_each_class_are_honest():
     random = np.random.default_rng(0)
     labels = np.arange(300) % 10
     accuracies = [
-        RULES["split_by_class"](Scores(random.normal(size=300), random.normal(size=300), labels, labels), None).accuracy
+        RULES["split_by_class"](
+            Scores(random.normal(size=300), random.normal(size=300), labels, labels), None
+        ).rates.accuracy
         for _ in range(20)
     ]
     assert np.mean(accuracies) == pytest.approx(0.5, abs=0.01)
@@ -169,7 +171,7 @@ def test_the_oracle_rule_gives_the_published_accuracies(method, inputs):
             for row in csv.DictReader(file)
             if (row["dataset"], row["method"], row["inputs"]) == ("yale", method, inputs)
         )
-    assert oracle(of_one_class(members, nonmembers)).accuracy == pytest.approx(
+    assert oracle(of_one_class(members, nonmembers)).rates.accuracy == pytest.approx(
         float(published["inference_accuracy"]), abs=1e-12
     )
     for (probabilities, labels), side in zip(sides, ("train", "test"), strict=True):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PositiveFloat, field_validator, mode
 
 from robustmia.audit.predictions_settings import require_file
 from robustmia.models.networks.base import Network
-from robustmia.settings import AtLeastTwo, FilePath, Settings, ThreatModel, chosen, instantiate
+from robustmia.settings import FROM_SPEC, AtLeastTwo, FilePath, Settings, ThreatModel, chosen
 from robustmia.signals.base import Signal
 
 
@@ -28,7 +28,7 @@ ModelFunction = Annotated[str, AfterValidator(_function)]
 class CheckpointAudit(Settings):
     """A trained model's weights. They are read as tensors alone; the function that builds the network is yours, and is called."""
 
-    model: ModelFunction | Network = Field(
+    model: ModelFunction | Annotated[Network, FROM_SPEC] = Field(
         description='"package.module:function", which returns the network, or one of ours: `{name: small_cnn, width: 16}`'
     )
     weights: FilePath | None = Field(
@@ -45,28 +45,10 @@ class CheckpointAudit(Settings):
         description="a `.txt` with the name of one member in each line, all other records being non-members; or an `.npz` with `members` and `nonmembers`, as names or as row numbers from 0; empty: the data set's own training and test set",
     )
     threat_model: ThreatModel = Field(description="the ball of attacks and bounds")
-    signals: dict[str, Signal] = Field(
+    signals: dict[str, Annotated[Signal, FROM_SPEC]] = Field(
         description="what is computed, by name, as for a data set; empty: every signal with its defaults"
     )
     max_records: AtLeastTwo = Field(10_000, description="at most so many members, and so many non-members")
-
-    @field_validator("model", mode="wrap")
-    @classmethod
-    def _network(cls, raw: Any, validate: Any) -> Any:
-        """Take what `as_spec` wrote."""
-        return instantiate(raw) if isinstance(raw, dict) and "class" in raw else validate(raw)
-
-    @field_validator("signals", mode="wrap")
-    @classmethod
-    def _signals(cls, raw: Any, validate: Any) -> Any:
-        """Take what `as_spec` wrote."""
-        if (
-            isinstance(raw, dict)
-            and raw
-            and all(isinstance(value, dict) and "class" in value for value in raw.values())
-        ):
-            return {name: instantiate(value) for name, value in raw.items()}
-        return validate(raw)
 
     @model_validator(mode="after")
     def _whole(self) -> CheckpointAudit:

@@ -18,7 +18,7 @@ MANY_DUPLICATES = 0.01  # of the non-members, above which they matter
 
 @dataclass(frozen=True)
 class Split:
-    """Disjoint rows of the records, int64 each; together they are all of them."""
+    """Rows of the records, int64 each: disjoint, and together all of them, as `draw_split` draws them."""
 
     members: np.ndarray
     nonmembers: np.ndarray

@@ -122,7 +122,7 @@ class ShadowSignals:
     in_mask: np.ndarray
     """bool [R, n]: the members of each shadow model."""
     members: int | None = None
-    """How many each shadow model has, of all records of the data set, on average; None: not known."""
+    """How many each shadow model has, of all records of the data set, rounded; None: not known."""
 
     def save(self, path: str | Path) -> None:
         """Write one compressed `.npz`."""

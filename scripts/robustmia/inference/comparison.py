@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from robustmia.inference.over_seeds import SEEDS_OF_A_TEST, OverSeeds, accuracy_of, difference_columns, mean_columns
+from robustmia.inference.over_seeds import (
+    DIFFERENCE_COLUMNS,
+    SEEDS_OF_A_TEST,
+    OverSeeds,
+    accuracy_of,
+    difference_columns,
+    mean_columns,
+)
 from robustmia.inference.record_results import RecordResults
 from robustmia.inference.settings import LEVEL
 from robustmia.inference.strongest import strongest_attack
@@ -53,7 +60,7 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 COLUMNS = (
     *("run", "method", "train_accuracy", "strongest", "seeds"),
     *("accuracy", "accuracy_sd", "accuracy_low", "accuracy_high", "interval_covers"),
-    *("difference", "difference_sd", "difference_low", "difference_high", "p", "p_holm", "significant", "seeds_needed"),
+    *(*DIFFERENCE_COLUMNS, "p", "p_holm", "significant", "seeds_needed"),
 )
 
 

@@ -56,8 +56,3 @@ class Decisions:
     def rates(self) -> Rates:
         """The true and the false positive rate."""
         return Rates(float(self.members.mean()), float(self.nonmembers.mean()))
-
-    @property
-    def accuracy(self) -> float:
-        """Balanced accuracy."""
-        return self.rates.accuracy

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from robustmia.files.signals import ShadowSignals, SignalLogits, VerifiedBounds
-from robustmia.inference.attack_scores import AttackScores, EvaluationSet, ThresholdedAttack, threshold_all
-from robustmia.inference.attacks.base import OWN_VERIFIED, Attack, Observation, run_attacks
+from robustmia.inference.attack_scores import AttackScores, ThresholdedAttack, threshold_all
+from robustmia.inference.attacks.base import OWN_VERIFIED, Attack, observe, run_attacks
 from robustmia.inference.attacks.shadow_view import sensitivity
 from robustmia.inference.columns import Cells
 from robustmia.inference.curves import loss_histogram, margin_histogram, roc_table
@@ -73,10 +73,8 @@ def evaluate(
         require_sound(target, verified, signals, in_verified_ball, named)
     if isinstance(verified, VerifiedBounds) and own_verifier in verified.verifiers:
         signals = signals | {OWN_VERIFIED: verified.under(str(own_verifier))}
-    records = EvaluationSet.of(next(iter(signals.values())), shadows.in_mask if shadows else None)
-    shadow_logits = shadows.logits if shadows else {}
-    seen = [Observation.of(name, file, records, shadow_logits.get(name)) for name, file in signals.items()]
-    results = run_attacks(attacks, seen)
+    seen = observe(signals, shadows)
+    results, records = run_attacks(attacks, seen), seen[0].records
     thresholded = threshold_all(results)
     paper = [result for result in results if result.strategy in STRATEGIES_WITH_CURVES]
     tables = Results(

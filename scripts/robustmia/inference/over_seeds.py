@@ -176,9 +176,11 @@ Key = tuple[str, str, str, str]
 
 
 def measure(results: RecordResults, key: Key) -> Measurement | None:
-    """A number of one target model; None where the non-members cannot resolve it."""
+    """A number of one target model; None where there is no such attack, or the non-members cannot resolve it."""
     signal, strategy, rule, quantity = key
     attack, is_member = f"{signal}/{strategy}", results.is_member
+    if attack not in results.attacks or (rule and f"{attack}/{rule}" not in results.thresholded):
+        return None
     if quantity == "accuracy":
         return accuracy_of(results.decisions_of(f"{attack}/{rule}"), is_member, rule in HONEST)
     scores = results.scores_of(attack)
@@ -189,6 +191,18 @@ def measure(results: RecordResults, key: Key) -> Measurement | None:
     )
 
 
+def over_seeds(results: Sequence[RecordResults], key: Key, records: int) -> OverSeeds | None:
+    """A number over the seeds, if the results of all of them have it.
+
+    Args:
+        results: of each seed.
+        key: of the number.
+        records: of the data set.
+    """
+    measured = [one for part in results if (one := measure(part, key)) is not None]
+    return OverSeeds.of(measured, [part.rows for part in results], records) if len(measured) == len(results) else None
+
+
 def chance(results: RecordResults, key: Key) -> float:
     """What a number is expected to be where scores say nothing about membership."""
     _, _, rule, quantity = key
@@ -197,11 +211,10 @@ def chance(results: RecordResults, key: Key) -> float:
     return LOW_RATES.get(quantity, 0.5)
 
 
-def shared_keys(results: Sequence[RecordResults]) -> list[Key]:
-    """The numbers that the results of all seeds have, in the order of the first."""
-    first, *others = ([*map(str, part.thresholded), *map(str, part.attacks)] for part in results)
+def keys_of(results: RecordResults) -> list[Key]:
+    """The numbers of one target model's results, in their order."""
     found: list[Key] = []
-    for name in (name for name in first if all(name in there for there in others)):
+    for name in (*map(str, results.thresholded), *map(str, results.attacks)):
         signal, strategy, rule = (*name.split("/"), "")[:3]
         has_curve = strategy != "correctness"  # which has only two scores
         of_attack = ("auc", *LOW_RATES) if has_curve else ("auc",)
@@ -211,10 +224,12 @@ def shared_keys(results: Sequence[RecordResults]) -> list[Key]:
 
 # ---------------------------------------------------------------- the table
 
+DIFFERENCE_COLUMNS = ("difference", "difference_sd", "difference_low", "difference_high")
+"""As `difference_columns` names them."""
 COLUMNS = (
     *("run", "method", "signal", "strategy", "threshold_rule", "quantity"),
     *("seeds", "mean", "sd", "low", "high", "interval_covers", "chance"),
-    *("difference", "difference_sd", "difference_low", "difference_high"),
+    *DIFFERENCE_COLUMNS,
 )
 
 
@@ -228,12 +243,8 @@ def numbers_of(results: Sequence[RecordResults], records: int) -> Numbers:
         results: of each seed.
         records: of the data set.
     """
-    rows, found = [part.rows for part in results], {}
-    for key in shared_keys(results):
-        measured = [one for part in results if (one := measure(part, key))]
-        if len(measured) == len(results):
-            found[key] = OverSeeds.of(measured, rows, records)
-    return found
+    numbers = {key: over_seeds(results, key, records) for key in keys_of(results[0])}
+    return {key: number for key, number in numbers.items() if number is not None}
 
 
 def over_seeds_table(run: str, method: str, first: RecordResults, numbers: Numbers, natural: Numbers) -> pd.DataFrame:

@@ -163,7 +163,7 @@ def pgd(
     valid pixels.
 
     Args:
-        start: `clean`; `uniform` in the ball; or `gaussian`, 0.001 standard deviations from the clean image (TRADES).
+        start: `clean`; `uniform` in the ball; or `gaussian`, the clean image with normal noise of standard deviation 0.001 (TRADES).
         generator: needed by the two random starts, on the images' device.
     """
     if not len(images):

@@ -50,9 +50,7 @@ def sensitivity_text(summary: pd.DataFrame) -> list[str]:
 
 def _against_natural(summary: pd.DataFrame) -> list[str]:
     said = []
-    for row in (
-        rows_of(summary[summary.get("difference", pd.Series(dtype=float)).notna()]) if "difference" in summary else []
-    ):
+    for row in rows_of(summary.dropna(subset=["difference"])) if "difference" in summary else []:
         low, high = row["difference_low"], row["difference_high"]
         verb = (
             "depends more on single records than"

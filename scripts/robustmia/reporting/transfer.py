@@ -35,20 +35,22 @@ def transfer_text(losses: pd.DataFrame, seeds: int) -> list[str]:
 def _of_attack(row: dict, seeds: int) -> str:
     if row["other_records"]:
         return _of_other_records(row, seeds)
-    shown = f" Intervals of {row['shown']} of the {row['pairs']} differences lie below 0." if seeds > 1 else ""
     worst = f"The largest loss, {100 * row['worst']:.1f} points, is that of shadow models of {spaced(row['worst_shadow'])} against {spaced(row['worst_target'])}."
     return (
         f"{row['attack']}: {100 * row['known']:.1f} % with shadow models of the target's own kind, {100 * row['unknown']:.1f} % with others, a loss of "
-        f"{100 * row['lost']:.1f} points on average.{shown} {worst}"
+        f"{100 * row['lost']:.1f} points on average.{_shown(row, seeds)} {worst}"
     )
 
 
 def _of_other_records(row: dict, seeds: int) -> str:
-    shown = f" Intervals of {row['shown']} of the {row['pairs']} differences lie below 0." if seeds > 1 else ""
     return (
         f"{row['attack']}: with shadow models of other records {100 * row['unknown']:.1f} %, against {100 * row['known']:.1f} % with shadow models of the "
-        f"target's own kind and of its records among others, a loss of {100 * row['lost']:.1f} points on average.{shown}"
+        f"target's own kind and of its records among others, a loss of {100 * row['lost']:.1f} points on average.{_shown(row, seeds)}"
     )
+
+
+def _shown(row: dict, seeds: int) -> str:
+    return f" Intervals of {row['shown']} of the {row['pairs']} differences lie below 0." if seeds > 1 else ""
 
 
 def _without_records(losses: pd.DataFrame) -> str:

@@ -8,11 +8,12 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from robustmia.files.signals import ShadowSignals, SignalLogits
-from robustmia.inference.attack_scores import AttackScores, EvaluationSet, threshold_all
-from robustmia.inference.attacks.base import Attack, Observation, run_attacks
-from robustmia.inference.over_seeds import Key, OverSeeds, difference_columns, mean_columns, measure
+from robustmia.inference.attack_scores import AttackScores, threshold_all
+from robustmia.inference.attacks.base import Attack, observe, run_attacks
+from robustmia.inference.over_seeds import Key, OverSeeds, difference_columns, mean_columns, over_seeds
 from robustmia.inference.record_results import RecordResults
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -68,9 +69,7 @@ def cooled(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """Softmax over the last axis, in float64."""
-    z = logits.astype(np.float64)
-    z = np.exp(z - z.max(axis=-1, keepdims=True))
-    return z / z.sum(axis=-1, keepdims=True)
+    return softmax(logits.astype(np.float64), axis=-1)
 
 
 def rounded(logits: np.ndarray, decimals: int) -> np.ndarray:
@@ -121,13 +120,11 @@ class Seen:
             name: replace(file, members=changed(file.members), nonmembers=changed(file.nonmembers))
             for name, file in self.signals.items()
         }
-        shadow_logits = self.shadows.logits if self.shadows else {}
-        records = EvaluationSet.of(next(iter(signals.values())), self.shadows.in_mask if self.shadows else None)
-        seen = [
-            Observation.of(name, file, records, shadow_change(shadow_logits[name]) if name in shadow_logits else None)
-            for name, file in signals.items()
-        ]
-        results = run_attacks(attacks, seen)
+        shadows = self.shadows
+        if shadows:
+            shadows = replace(shadows, logits={name: shadow_change(shadows.logits[name]) for name in signals})
+        seen = observe(signals, shadows)
+        results, records = run_attacks(attacks, seen), seen[0].records
         if output.kind == LABEL_ONLY:
             results = [one for one in results if one.strategy == "correctness"]
         distance = AttackScores("boundary", "distance", self.distances, replace(records, in_mask=None))
@@ -174,14 +171,8 @@ def outputs_table(
 
 
 def _numbers(results: Sequence[RecordResults], records: int) -> dict[str, OverSeeds]:
-    found = {}
-    for quantity, key in QUANTITIES.items():
-        signal, strategy, rule, _ = key
-        name = f"{signal}/{strategy}"
-        if all(name in part.attacks and (not rule or f"{name}/{rule}" in part.thresholded) for part in results):
-            measured = [one for part in results if (one := measure(part, key))]
-            found[quantity] = OverSeeds.of(measured, [part.rows for part in results], records)
-    return found
+    numbers = {quantity: over_seeds(results, key, records) for quantity, key in QUANTITIES.items()}
+    return {quantity: number for quantity, number in numbers.items() if number is not None}
 
 
 def _utilities(named: dict, of_seeds: Sequence[dict[str, float]]) -> list[dict]:

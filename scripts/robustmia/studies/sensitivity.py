@@ -48,10 +48,10 @@ def choose(results: Sequence[RecordResults], counts: Sequence[int], seed: int) -
     order = np.random.default_rng([seed, 2019]).permutation(len(members))
     drawn, rest = order[: counts[0]], order[counts[0] :]
     rest = rest[np.argsort(-risk[rest], kind="stable")]
-    chosen = {"random": drawn, "most at risk": rest[: counts[1]], "least at risk": rest[len(rest) - counts[2] :]}
+    chosen = (drawn, rest[: counts[1]], rest[len(rest) - counts[2] :])
     parts = [
         pd.DataFrame({"row": members[own], "label": labels[own], "group": group, "risk": risk[own]})
-        for group, own in chosen.items()
+        for group, own in zip(GROUPS, chosen, strict=True)
     ]
     return pd.concat(parts, ignore_index=True)
 

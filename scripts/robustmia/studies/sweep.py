@@ -11,6 +11,7 @@ import pandas as pd
 
 from robustmia.inference.comparison import RunSummary, holm
 from robustmia.inference.over_seeds import (
+    DIFFERENCE_COLUMNS,
     SEEDS_OF_A_TEST,
     Measurement,
     OverSeeds,
@@ -168,14 +169,13 @@ def _from_first(quantity: str, difference: OverSeeds) -> dict[str, Any]:
 
 
 COLUMNS = ("from_first", "from_first_low", "from_first_high", "p", "p_holm", "significant")
-DIFFERENCES = ("difference", "difference_sd", "difference_low", "difference_high")
 
 
 def _tested(table: pd.DataFrame) -> pd.DataFrame:
     """With p-values corrected for their number, and all columns in order."""
-    table = table.reindex(columns=[*dict.fromkeys((*table, *COLUMNS, *DIFFERENCES))])
+    ends = (*COLUMNS, *DIFFERENCE_COLUMNS)
+    table = table.reindex(columns=[*(column for column in table if column not in ends), *ends])
     tested = table.p.notna()
     table.loc[tested, "p_holm"] = holm(table.p[tested].to_numpy(float))
     table["significant"] = (table.p_holm < LEVEL).where(tested)
-    ends = (*COLUMNS, *DIFFERENCES)
-    return table[[*(column for column in table if column not in ends), *ends]]
+    return table

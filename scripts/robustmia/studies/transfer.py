@@ -9,9 +9,16 @@ import numpy as np
 import pandas as pd
 
 from robustmia.files.signals import ShadowSignals, SignalLogits
-from robustmia.inference.attack_scores import EvaluationSet, threshold_all
-from robustmia.inference.attacks.base import Attack, Observation, are_enough, run_attacks
-from robustmia.inference.over_seeds import Key, Measurement, OverSeeds, difference_columns, mean_columns, measure
+from robustmia.inference.attack_scores import threshold_all
+from robustmia.inference.attacks.base import Attack, are_enough, observe, run_attacks
+from robustmia.inference.over_seeds import (
+    DIFFERENCE_COLUMNS,
+    Key,
+    OverSeeds,
+    difference_columns,
+    mean_columns,
+    over_seeds,
+)
 from robustmia.inference.record_results import RecordResults
 from robustmia.studies.other_records import attack_by_other_records
 
@@ -66,9 +73,8 @@ def attack_with(
         return attack_by_other_records(signals, rows, shadows, labels, attacks)
     if not are_enough(own.in_mask):
         return None
-    records = EvaluationSet.of(next(iter(signals.values())), own.in_mask)
-    seen = [Observation.of(name, file, records, own.logits.get(name)) for name, file in signals.items()]
-    return RecordResults.of(rows, threshold_all(run_attacks(attacks, seen)), records)
+    seen = observe(signals, own)
+    return RecordResults.of(rows, threshold_all(run_attacks(attacks, seen)), seen[0].records)
 
 
 def transfer_table(
@@ -100,28 +106,21 @@ def transfer_table(
                 row = named | {"other_records": shadow.other_records, **mean_columns(number)}
                 own = None if shadow == target else cells[target].get(attack)
                 rows.append(row if own is None else row | difference_columns(number - own[1]))
-    columns = ("difference", "difference_sd", "difference_low", "difference_high")
     table = pd.DataFrame(rows)
-    return table.reindex(columns=[*(name for name in table if name not in columns), *columns])
+    return table.reindex(columns=[*(name for name in table if name not in DIFFERENCE_COLUMNS), *DIFFERENCE_COLUMNS])
 
 
 def _numbers(results: Sequence[RecordResults | None], records: int) -> dict[str, tuple[str, OverSeeds]]:
     """The strategy and the number of each attack that there is for all seeds."""
     there = [part for part in results if part is not None]
+    if len(there) < len(results):
+        return {}
     found: dict[str, tuple[str, OverSeeds]] = {}
     for attack, keys in ATTACKS.items():
         for key in keys:
-            measured = [one for part in there if (one := _measured(part, key))]
-            if len(measured) == len(results):
-                found.setdefault(attack, (key[1], OverSeeds.of(measured, [part.rows for part in there], records)))
+            if (number := over_seeds(there, key, records)) is not None:
+                found.setdefault(attack, (key[1], number))
     return found
-
-
-def _measured(results: RecordResults, key: Key) -> Measurement | None:
-    """A number of one target model; None where there is no such attack."""
-    signal, strategy, rule, _ = key
-    there = f"{signal}/{strategy}/{rule}" in results.thresholded if rule else f"{signal}/{strategy}" in results.attacks
-    return measure(results, key) if there else None
 
 
 def losses(table: pd.DataFrame) -> pd.DataFrame:

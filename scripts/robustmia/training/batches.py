@@ -35,16 +35,8 @@ class Batches(Protocol):
 
     models: int
     """How many models share each batch, one after the other."""
-    records: int
-    """Images of an epoch."""
     steps: int
     """Steps of an epoch."""
-    probability: float
-    """With which a record is a part of a step."""
-    expected: float
-    """Images of a step, on average."""
-    digest: str
-    """Of what is trained on."""
 
     def epoch(self, epoch: int, done: int, states: Sequence[Tensor]) -> Iterator[Batch]:
         """The batches of an epoch.
@@ -80,10 +72,13 @@ class MemberBatches:
         self.images, self.labels = to_device(records, split.members, device)
         members = records.images[split.members].tobytes() + records.labels[split.members].tobytes()
         self.digest = hashlib.sha256(members).hexdigest()
+        """Of what is trained on."""
         self.records = len(self.labels)
         self.steps = -(-self.records // settings.batch_size)
         self.expected = self.records / self.steps
+        """Images of a step, on average."""
         self.probability = 1 / self.steps
+        """With which a record is a part of a step of private training."""
 
     def epoch(self, epoch: int, done: int, states: Sequence[Tensor]) -> Iterator[Batch]:
         """Batches in a random order, augmented; `states` has the state of one generator."""
@@ -108,10 +103,7 @@ class JoinedBatches:
     """The batches of several models side by side: each step has the images of the first model, then of the next."""
 
     def __init__(self, parts: Sequence[MemberBatches]):
-        self.parts, self.models = parts, len(parts)
-        self.records, self.steps = sum(part.records for part in parts), parts[0].steps
-        self.probability, self.expected = parts[0].probability, sum(part.expected for part in parts)
-        self.digest = hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest()
+        self.parts, self.models, self.steps = parts, len(parts), parts[0].steps
 
     def epoch(self, epoch: int, done: int, states: Sequence[Tensor]) -> Iterator[Batch]:
         """One batch of each model at a time; `states` has one state for each model."""

@@ -192,6 +192,7 @@ class Trainer:
         settings = self.settings.privacy
         if settings is None:
             return {}
+        assert isinstance(self.batches, MemberBatches)
         return {"privacy_epsilon": spent_epsilon(settings, self.batches.probability, epochs * self.batches.steps)}
 
     def _descend(self, step: Step, progress: Progress, generator: Generators) -> float:
@@ -203,6 +204,7 @@ class Trainer:
         if self.settings.privacy is not None:
             assert step.trained_on is not None
             assert isinstance(generator, torch.Generator)
+            assert isinstance(self.batches, MemberBatches)
             private_gradients(self.model, *step.trained_on, self.settings.privacy, self.batches.expected, generator)
         else:
             (step.loss * self.batches.models).backward()  # the loss is a mean over the images of all models

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from robustmia.settings import OpenFraction, PerturbationSettings, Settings, chosen, instantiate
+from robustmia.settings import FROM_SPEC, OpenFraction, PerturbationSettings, Settings, chosen
 from robustmia.training.optimizers import Optimizer
 from robustmia.training.schedules import Constant, Schedule
 
@@ -61,8 +61,8 @@ class TrainingSettings(Settings):
         description="end after so many epochs, with the learning rates and radii of a training of `epochs`, which may not have reached their full size; empty: all",
     )
     batch_size: PositiveInt = Field(128, description="most images of a step; the members are shared out evenly")
-    optimizer: Optimizer = Field(description="`sgd` or `adam`, with its settings")
-    schedule: Schedule = Field(
+    optimizer: Annotated[Optimizer, FROM_SPEC] = Field(description="`sgd` or `adam`, with its settings")
+    schedule: Annotated[Schedule, FROM_SPEC] = Field(
         Constant(name="constant"),
         description="learning rate over time: `constant`, `piecewise`, `cosine` or `one_cycle`",
     )
@@ -90,12 +90,6 @@ class TrainingSettings(Settings):
     def last_epoch(self) -> int:
         """Epochs that are trained."""
         return self.stop_after or self.epochs
-
-    @field_validator("optimizer", "schedule", mode="wrap")
-    @classmethod
-    def _instantiated(cls, raw: Any, validate: Any) -> Any:
-        """Take what `as_spec` wrote."""
-        return instantiate(raw) if isinstance(raw, dict) and "class" in raw else validate(raw)
 
     def as_spec(self) -> dict[str, Any]:
         """Plain values, with the classes of the optimiser and the schedule."""

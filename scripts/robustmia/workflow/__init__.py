@@ -1,4 +1,4 @@
 """What surrounds the jobs: which there are and what they are given, their logs and locks, and what the terminal says.
 
-Nothing outside this package imports it, and no result depends on it: an edit here reruns nothing.
+Of this package scripts import `job` alone, and its code is in no digest: an edit reruns nothing, unless it changes what `specs.py` lays out.
 """

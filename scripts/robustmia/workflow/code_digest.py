@@ -39,7 +39,7 @@ def used_modules(script: str, *chosen: str) -> tuple[str, ...]:
     """The package's modules that a script imports, directly or through others, sorted.
 
     Read from the import statements, those inside functions too; what stands under `if TYPE_CHECKING` is never imported.
-    Left out are `robustmia.workflow` and the packages' own `__init__.py`, which hold no code.
+    Left out are `robustmia.workflow` and the packages' own `__init__.py`, which only import.
 
     Args:
         script: its name in `scripts/`, without `.py`.

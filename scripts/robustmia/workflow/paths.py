@@ -71,7 +71,7 @@ class Paths:
         )
 
     def stage(self, pattern: str) -> str:
-        """The stage (see `variants.py`) whose results have this path, in which some wildcards may be filled in."""
+        """The stage (see `variants.py`) whose results have this path, with all its wildcards; that of inference where it is none of the earlier ones."""
         return self._stages.get(pattern, "infer")
 
     def log(self, name: str) -> str:

@@ -56,6 +56,10 @@ class StudyJobs:
         """A file of each run of a study at its first point, of its first seed."""
         return [self._of_first_seed(pattern, variant) for variant in self.first_variants(study)]
 
+    def of_data(self, study: str, pattern: str) -> str:
+        """A file of the data set of a study at its first point, of its first seed."""
+        return self.of_first_seed(study, pattern)[0]
+
     def _of_first_seed(self, pattern: str, variant: Variant) -> str:
         return self.targets.files(pattern, variant, seed=[str(variant.seeds[0])])[0]
 

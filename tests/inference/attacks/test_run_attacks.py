@@ -23,7 +23,7 @@ def test_all_attacks_use_their_own_signal_and_find_what_is_there():
     """Attacks find what leaks under thresholds of shadow models alone."""
     drawn = ShadowedSignals.draw(LEAKS | {"targeted": 2.0})
     thresholded = threshold_all(run_attacks(all_attacks(), observations(drawn, drawn.records)))
-    accuracy = {(one.attack.signal, one.attack.strategy, one.rule): one.decisions.accuracy for one in thresholded}
+    accuracy = {(one.attack.signal, one.attack.strategy, one.rule): one.decisions.rates.accuracy for one in thresholded}
     for strategy in ("modified_entropy", "lira_online", "rmia_online", "rmia_offline", "privacy_risk"):
         found = [accuracy[name, strategy, "shadow"] for name in LEAKS]
         assert found[0] == pytest.approx(0.5, abs=0.06), strategy

@@ -156,7 +156,7 @@ def test_verified_training_images_are_drawn_where_a_method_counts_them(draw):
 def test_training_without_a_monitor_is_said(draw):
     table = pd.DataFrame({"run": "a", "epoch": [1, 2]}).assign(**dict.fromkeys(COLUMNS, np.nan))
     figure = draw("training_curves", ["a"], table)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["no monitor"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["not evaluated"]
 
 
 # ---------------------------------------------------------------- examples

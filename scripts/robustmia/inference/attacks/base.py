@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from robustmia.files.signals import SignalLogits, SignalProbabilities
+from robustmia.files.signals import ShadowSignals, SignalLogits, SignalProbabilities
 from robustmia.inference.attack_scores import AttackScores, EvaluationSet
 from robustmia.inference.attacks.shadow_view import Shadows, ShadowView
 from robustmia.inference.scores import log_odds
@@ -110,6 +110,13 @@ class ShadowAttack(Attack):
 def load_attacks(paths: Iterable[str], settings: AttackSettings) -> list[Attack]:
     """The attacks of a list of "module:Class"."""
     return [resolve_name(path)(settings) for path in paths]
+
+
+def observe(signals: dict[str, SignalLogits], shadows: ShadowSignals | None) -> list[Observation]:
+    """What the attacker sees of one set of records: each of their signals, with that of shadow models where they have it."""
+    records = EvaluationSet.of(next(iter(signals.values())), shadows.in_mask if shadows else None)
+    logits = shadows.logits if shadows else {}
+    return [Observation.of(name, file, records, logits.get(name)) for name, file in signals.items()]
 
 
 def run_attacks(attacks: Sequence[Attack], observations: Sequence[Observation]) -> list[AttackScores]:

@@ -91,11 +91,6 @@ class ShadowView:
     left_out: tuple[np.ndarray, ...] = ()
     """Numbers of shadow models that may not be used for each record, [n] each; there are none for the target."""
 
-    @property
-    def labels(self) -> np.ndarray:
-        """int64 [n]."""
-        return self.shadows.labels
-
     def sum(self, quantity: Quantity, members: bool) -> np.ndarray:
         """The sum of a quantity over the shadow models that were trained on each record, or were not, and may be used, [n]."""
         total, records = self.shadows.total(quantity, members), np.arange(len(self.score))

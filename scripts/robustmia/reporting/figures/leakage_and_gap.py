@@ -9,6 +9,7 @@ from robustmia.reporting.labels import symbol
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
+    from matplotlib.lines import Line2D
 
     from robustmia.reporting.figures.data import FigureData
 
@@ -25,7 +26,6 @@ class LeakageAndGap(Figure):
         """Honest accuracy of I_A against the robust generalisation gap; the line is the correctness baseline, 1/2 + gap / 2."""
         import numpy as np
         import seaborn as sns
-        from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
         from robustmia.reporting.figures.style import GREY, chance_line, colors_of, grid, markers, name_points
@@ -58,15 +58,24 @@ class LeakageAndGap(Figure):
             xlabel="adv. train accuracy − adv. test accuracy (%)",
             ylabel=f"accuracy of {symbol('I_A')}, honest threshold (%)",
         )
-        handles = [
-            Line2D([], [], **baseline),
-            Line2D([], [], color=GREY, marker="|", markersize=9, linestyle="", label="95 % confidence interval"),
-        ]
-        if table.seed.nunique() > 1:
-            handles.append(
-                Line2D([], [], color=GREY, marker="o", markersize=2.5, alpha=0.35, linestyle="", label="single seeds")
-            )
+        handles = _handles(baseline, table.seed.nunique() > 1)
         drawing.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
         sns.despine(drawing)
         name_points(axis, colors, means[:, :2], np.array(lines))
         return drawing
+
+
+def _handles(baseline: dict[str, Any], has_seeds: bool) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
+    from robustmia.reporting.figures.style import GREY
+
+    handles = [
+        Line2D([], [], **baseline),
+        Line2D([], [], color=GREY, marker="|", markersize=9, linestyle="", label="95 % confidence interval"),
+    ]
+    if has_seeds:
+        handles.append(
+            Line2D([], [], color=GREY, marker="o", markersize=2.5, alpha=0.35, linestyle="", label="single seeds")
+        )
+    return handles

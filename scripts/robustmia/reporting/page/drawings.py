@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 SCALE = 1.35  # of a figure for print, so that its letters are as large as those of captions
 
@@ -28,11 +29,7 @@ def inline(svg: str, name: str, alt: str) -> str:
     )
     width, height = (float(value) for value in re.findall(r'(?:width|height)="([\d.]+)pt"', drawing)[:2])
     head = (
-        f'<svg viewBox="0 0 {width:g} {height:g}" style="width: {SCALE * width:.0f}pt" role="img" aria-label="{_quoted(alt)}" '
+        f'<svg viewBox="0 0 {width:g} {height:g}" style="width: {SCALE * width:.0f}pt" role="img" aria-label="{escape(alt)}" '
         'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     return head + drawing[drawing.index(">") + 1 :].strip()
-
-
-def _quoted(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
