@@ -85,12 +85,28 @@ def test_the_readme_has_the_conclusions_on_digits():
         assert cells(row["run"], attack, accuracy, *end) in readme
 
 
-def test_the_page_and_the_readme_have_the_conclusions_on_small_fashion_mnist():
-    readme, found = (ROOT / "README.md").read_text(), conclusions("fashion_mnist_small")
-    for row in found:
+@pytest.mark.parametrize("name", ["yale_small", "fashion_mnist_small"])
+def test_the_page_has_the_conclusions_of_each_run(name):
+    for row in conclusions(name):
         accuracy = percent(row["accuracy"], row["accuracy_low"], row["accuracy_high"])
         assert cells(row["run"], accuracy, difference(row), p_value(row["p_holm"])) in PAGE.read_text()
-    by_run = {row["run"]: row for row in found}
+
+
+def test_the_readme_has_the_conclusions_on_the_faces():
+    readme, by_run = (ROOT / "README.md").read_text(), {row["run"]: row for row in conclusions("yale_small")}
+    assert {run for run, row in by_run.items() if row["significant"] is True} == {"pgd", "trades", "ibp"}
+    points = {run: f"{100 * row['difference']:.0f}" for run, row in by_run.items()}
+    p = {run: p_value(row["p_holm"]) for run, row in by_run.items()}
+    assert f"reveal {points['pgd']} and {points['trades']} percentage points more than natural ones" in readme
+    assert f"(p {p['pgd']} and {p['trades']} over three seeds" in readme
+    assert f"those of `ibp` {points['ibp']} points more (p {p['ibp']})" in readme
+    assert f"`abstract_interpretation` (+{points['abstract_interpretation']})" in readme
+    assert f"`distributional` (+{points['distributional']})" in readme
+
+
+def test_the_readme_has_the_conclusions_on_small_fashion_mnist():
+    readme = (ROOT / "README.md").read_text()
+    by_run = {row["run"]: row for row in conclusions("fashion_mnist_small")}
     natural, pgd, trades = (percent(by_run[run]["accuracy"]) for run in ("natural", "pgd", "trades"))
     assert f"has {natural} % on natural models, from clean inputs, and {pgd} and {trades} % on those of" in readme
     bounded = [by_run[run] for run in ("duality", "ibp", "abstract_interpretation")]
