@@ -151,8 +151,8 @@ rule sensitivity_records:
 
 rule retrain:
     input:
-        records=by_wildcards(study_jobs.of_data, pattern=paths.records),
-        split=by_wildcards(study_jobs.of_data, pattern=paths.split),
+        records=lambda wildcards: study_jobs.of_data(wildcards.study, paths.records),
+        split=lambda wildcards: study_jobs.of_data(wildcards.study, paths.split),
         chosen=paths.left_out_records,
     output:
         paths.retrained,
