@@ -21,6 +21,7 @@ def pick_device(threads: int | None = None) -> torch.device:
     if threads is not None:
         torch.set_num_threads(threads)
     keep_freed_memory()
+    # TF32 errs by about 1e-4 of a logit, more than a bound may be off.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
